@@ -1,0 +1,205 @@
+//! The detector: a spatial branch beside a frequency branch and a fused head.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+use crate::frequency::FrequencyBranch;
+use crate::spatial::{ConvNorm, SpatialBranch};
+
+/// Architecture of a [`Detector`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectorConfig {
+    /// Channels of the spatial branch at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+    pub spatial: [usize; 4],
+    /// Channels of the frequency branch by place.
+    pub frequency_local: usize,
+    /// Features of the frequency branch for the whole tile.
+    pub frequency_global: usize,
+    /// Channels after fusion.
+    pub fused: usize,
+    /// Dropout before the logit, in `[0, 1)`.
+    pub dropout: f64,
+}
+
+impl Default for DetectorConfig {
+    fn default() -> Self {
+        Self {
+            spatial: [16, 24, 48, 96],
+            frequency_local: 48,
+            frequency_global: 32,
+            fused: 96,
+            dropout: 0.2,
+        }
+    }
+}
+
+impl DetectorConfig {
+    /// Builds a detector with fresh weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when a width is zero or too large, or the dropout is not in `[0, 1)`.
+    pub fn init(&self, device: &Device) -> Result<Detector, ModelError> {
+        let widths = self.spatial.into_iter().chain([
+            self.frequency_local,
+            self.frequency_global,
+            self.fused,
+        ]);
+        for width in widths {
+            if width == 0 || width > 1024 {
+                return Err(ModelError::Config(format!(
+                    "every width must lie in 1..=1024, found {width}"
+                )));
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ModelError::Config(format!(
+                "dropout must lie in [0, 1), found {}",
+                self.dropout
+            )));
+        }
+        Ok(Detector {
+            spatial: SpatialBranch::new(self.spatial, device),
+            frequency: FrequencyBranch::new(self.frequency_local, self.frequency_global, device),
+            fuse: ConvNorm::new(
+                [self.spatial[3] + self.frequency_local, self.fused],
+                1,
+                1,
+                device,
+            ),
+            map: Conv2dConfig::new([self.fused, 1], [1, 1]).init(device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            logit: LinearConfig::new(2 * self.fused + self.frequency_global, 1).init(device),
+        })
+    }
+}
+
+/// What the detector says of a batch of tiles.
+#[derive(Debug, Clone)]
+pub struct Detection {
+    /// `[batch]`: logit that the tile is synthetic or tampered.
+    pub logits: Tensor<1>,
+    /// `[batch, height / 16, width / 16]`: the same by place.
+    pub map: Tensor<3>,
+}
+
+/// Weights of the terms of [`Detector::loss`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossWeights {
+    /// Weight of the map's loss beside the logit's.
+    pub map: f64,
+    /// Labels are drawn this far towards one half, in `[0, 0.5)`.
+    pub smoothing: f64,
+}
+
+impl Default for LossWeights {
+    fn default() -> Self {
+        Self {
+            map: 0.5,
+            smoothing: 0.02,
+        }
+    }
+}
+
+/// The training loss and its terms, each of shape `[1]`.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    /// Weighted sum, to be differentiated.
+    pub total: Tensor<1>,
+    /// Binary cross-entropy of the tile logits.
+    pub logit: Tensor<1>,
+    /// Binary cross-entropy of the map.
+    pub map: Tensor<1>,
+}
+
+/// A convolutional network that scores tiles of medical images for synthesis and tampering.
+#[derive(Module, Debug)]
+pub struct Detector {
+    spatial: SpatialBranch,
+    frequency: FrequencyBranch,
+    fuse: ConvNorm,
+    map: Conv2d,
+    dropout: Dropout,
+    logit: Linear,
+}
+
+impl Detector {
+    /// Side in pixels of the square that one cell of the map stands for.
+    pub const CELL: usize = SpatialBranch::REDUCTION;
+
+    /// Scores a batch of tiles.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`; height and width are
+    ///   multiples of 32
+    /// - output: see [`Detection`]
+    #[must_use]
+    pub fn forward(&self, pixels: Tensor<4>) -> Detection {
+        let spatial = self.spatial.forward(pixels.clone());
+        let (local, global) = self.frequency.forward(pixels);
+        let fused = relu(self.fuse.forward(Tensor::cat(vec![spatial, local], 1)));
+        let [batch, channels, height, width] = fused.dims();
+        let map = self
+            .map
+            .forward(fused.clone())
+            .reshape([batch, height, width]);
+        let flat = fused.reshape([batch, channels, height * width]);
+        let features = Tensor::cat(
+            vec![
+                flat.clone().mean_dim(2).reshape([batch, channels]),
+                flat.max_dim(2).reshape([batch, channels]),
+                global,
+            ],
+            1,
+        );
+        let logits = self.logit.forward(self.dropout.forward(features));
+        Detection {
+            logits: logits.reshape([batch]),
+            map,
+        }
+    }
+
+    /// Binary cross-entropy of the logits and of the map.
+    ///
+    /// # Shapes
+    /// - `labels`: `[batch]`, 0 authentic, 1 synthetic or tampered
+    /// - `masks`: `[batch, height / 16, width / 16]`, the manipulated share of every cell in `[0, 1]`
+    #[must_use]
+    pub fn loss(
+        detection: &Detection,
+        labels: Tensor<1>,
+        masks: Tensor<3>,
+        weights: LossWeights,
+    ) -> Loss {
+        let logit = cross_entropy(detection.logits.clone(), smooth(labels, weights.smoothing));
+        let map = cross_entropy(detection.map.clone(), smooth(masks, weights.smoothing));
+        Loss {
+            total: logit.clone() + map.clone().mul_scalar(weights.map),
+            logit,
+            map,
+        }
+    }
+}
+
+fn smooth<const D: usize>(targets: Tensor<D>, smoothing: f64) -> Tensor<D> {
+    targets
+        .mul_scalar(1.0 - 2.0 * smoothing)
+        .add_scalar(smoothing)
+}
+
+/// Mean binary cross-entropy from logits, in the form that does not overflow.
+fn cross_entropy<const D: usize>(logits: Tensor<D>, targets: Tensor<D>) -> Tensor<1> {
+    // -t·ln σ(z) - (1-t)·ln σ(-z), and ln σ(-z) = ln σ(z) - z.
+    let log_positive = log_sigmoid(logits.clone());
+    let negative = log_positive.clone() - logits;
+    let complement = targets.clone().neg().add_scalar(1.0);
+    (targets * log_positive + complement * negative)
+        .neg()
+        .mean()
+}

@@ -1,0 +1,226 @@
+//! What every architecture must keep to: shapes, finite output, a gradient for every parameter,
+//! save/load equality, batch independence, and a bounded cost.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Tensor};
+use veraray_model::{
+    Calibration, Card, Checkpoint, ComputeDevice, Detector, DetectorConfig, DeviceChoice,
+    FORMAT_VERSION, InputSpec, LossWeights, ModelError, Provenance,
+};
+
+fn cpu() -> Device {
+    ComputeDevice::select(DeviceChoice::Cpu)
+        .expect("the CPU is always there")
+        .handle()
+        .clone()
+}
+
+fn architectures() -> Vec<DetectorConfig> {
+    vec![
+        DetectorConfig::default(),
+        DetectorConfig {
+            spatial: [8, 8, 16, 16],
+            frequency_local: 8,
+            frequency_global: 4,
+            fused: 16,
+            dropout: 0.0,
+        },
+    ]
+}
+
+fn card(architecture: DetectorConfig) -> Card {
+    Card {
+        format_version: FORMAT_VERSION,
+        name: "contract".into(),
+        version: "0".into(),
+        architecture,
+        input: InputSpec::default(),
+        calibration: Calibration::identity(),
+        modalities: vec!["CT".into()],
+        families: Vec::new(),
+        provenance: Provenance::default(),
+        metrics: Vec::new(),
+        limits: Vec::new(),
+        licence: "MIT OR Apache-2.0".into(),
+    }
+}
+
+fn noise(shape: [usize; 4], device: &Device) -> Tensor<4> {
+    Tensor::random(shape, Distribution::Uniform(0.0, 1.0), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec::<f32>().expect("floats")
+}
+
+#[test]
+fn shapes_and_finite_output() {
+    let device = cpu();
+    for config in architectures() {
+        let detector = config.init(&device).expect("valid");
+        for [height, width] in [[256, 256], [64, 96], [32, 32]] {
+            let found = detector.forward(noise([3, 1, height, width], &device));
+            assert_eq!(found.logits.dims(), [3]);
+            assert_eq!(found.map.dims(), [3, height / 16, width / 16]);
+            assert!(values(found.logits).iter().all(|v| v.is_finite()));
+            assert!(values(found.map).iter().all(|v| v.is_finite()));
+        }
+        // Extremes: black, white and a plane of one value must not overflow the logarithms.
+        for level in [0.0, 0.5, 1.0] {
+            let flat = Tensor::<4>::full([1, 1, 64, 64], level, &device);
+            assert!(values(detector.forward(flat).logits)[0].is_finite());
+        }
+    }
+}
+
+struct Gradients<'a> {
+    gradients: &'a GradientsParams,
+    seen: usize,
+    missing: Vec<String>,
+}
+
+impl ModuleVisitor for Gradients<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        self.seen += 1;
+        let nonzero = self
+            .gradients
+            .get::<D>(param.id)
+            .is_some_and(|g| values(g).iter().any(|v| *v != 0.0 && v.is_finite()));
+        if !nonzero {
+            self.missing.push(format!("{:?}", param.val().dims()));
+        }
+    }
+}
+
+#[test]
+fn every_parameter_gets_a_gradient() {
+    let device = cpu().autodiff();
+    for config in architectures() {
+        let detector = config.init(&device).expect("valid");
+        let found = detector.forward(noise([4, 1, 64, 64], &device));
+        let labels = Tensor::from_floats([0.0, 1.0, 0.0, 1.0], &device);
+        let masks = Tensor::random([4, 4, 4], Distribution::Uniform(0.0, 1.0), &device);
+        let loss = Detector::loss(&found, labels, masks, LossWeights::default());
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &detector);
+        let mut visitor = Gradients {
+            gradients: &gradients,
+            seen: 0,
+            missing: Vec::new(),
+        };
+        detector.visit(&mut visitor);
+        assert!(visitor.seen > 30, "only {} parameters", visitor.seen);
+        assert!(
+            visitor.missing.is_empty(),
+            "no gradient: {:?}",
+            visitor.missing
+        );
+    }
+}
+
+#[test]
+fn a_checkpoint_reads_back_equal() {
+    let device = cpu();
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = noise([2, 1, 128, 128], &device);
+    for config in architectures() {
+        let written = Checkpoint {
+            card: card(config.clone()),
+            detector: config.init(&device).expect("valid"),
+            sha256: String::new(),
+        };
+        let path = folder.path().join("a.vrc");
+        written.save(&path).expect("saved");
+        let read = Checkpoint::load(&path, &device).expect("loaded");
+        assert_eq!(read.card, written.card);
+        assert_eq!(read.sha256.len(), 64);
+        assert_eq!(
+            values(read.detector.forward(input.clone()).logits),
+            values(written.detector.forward(input.clone()).logits),
+        );
+    }
+}
+
+#[test]
+fn a_tile_does_not_depend_on_its_batch() {
+    let device = cpu();
+    for config in architectures() {
+        let detector = config.init(&device).expect("valid");
+        let batch = noise([5, 1, 128, 128], &device);
+        let together = values(detector.forward(batch.clone()).logits);
+        for (index, expected) in together.iter().enumerate() {
+            let alone = values(detector.forward(batch.clone().narrow(0, index, 1)).logits)[0];
+            assert!(
+                (alone - expected).abs() < 1e-4,
+                "{alone} against {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_default_stays_small() {
+    let detector = DetectorConfig::default().init(&cpu()).expect("valid");
+    assert!(
+        detector.num_params() < 3_000_000,
+        "{}",
+        detector.num_params()
+    );
+}
+
+#[test]
+fn what_is_not_a_checkpoint_is_refused_by_name() {
+    let device = cpu();
+    let config = DetectorConfig::default();
+    let good = Checkpoint {
+        card: card(config.clone()),
+        detector: config.init(&device).expect("valid"),
+        sha256: String::new(),
+    };
+    let bytes = good.to_bytes().expect("bytes");
+    let read = |bytes: &[u8]| Checkpoint::from_bytes(bytes, "x.vrc", &device);
+    for cut in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        let error = read(&bytes[..cut]).expect_err("cut off").to_string();
+        assert!(error.contains("x.vrc"), "{error}");
+    }
+    let mut other = good.card.clone();
+    other.architecture.fused = 64;
+    let wrong = Checkpoint {
+        card: other,
+        ..good
+    };
+    let error = read(&wrong.to_bytes().expect("bytes")).expect_err("other shape");
+    assert!(matches!(error, ModelError::Weights { .. }), "{error}");
+
+    let mut newer = wrong.card.clone();
+    newer.format_version = FORMAT_VERSION + 1;
+    let newer = Checkpoint {
+        card: newer,
+        ..wrong
+    };
+    let error = read(&newer.to_bytes().expect("bytes")).expect_err("newer");
+    assert!(matches!(error, ModelError::FormatVersion { .. }), "{error}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_built_is_refused() {
+    for config in [
+        DetectorConfig {
+            fused: 0,
+            ..DetectorConfig::default()
+        },
+        DetectorConfig {
+            dropout: 1.0,
+            ..DetectorConfig::default()
+        },
+        DetectorConfig {
+            spatial: [16, 24, 48, 1 << 40],
+            ..DetectorConfig::default()
+        },
+    ] {
+        assert!(matches!(config.init(&cpu()), Err(ModelError::Config(_))));
+    }
+}
