@@ -1,0 +1,62 @@
+//! The command line as typed.
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{ModelArgs, ScanArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  veraray scan study/                           every image of a folder, as a table
+  veraray scan chest.dcm brain.nii.gz knee.png  a few files
+  find /archive -name '*.dcm' | veraray scan - > verdicts.jsonl
+  veraray model                                 what the detector was trained on and is not good for
+
+Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.
+
+Research software, not a medical device.";
+
+/// Tells whether medical images (X-ray, CT, MRI) are authentic, AI-generated or tampered with.
+#[derive(Debug, Parser)]
+#[command(name = "veraray", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands of `veraray`.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Give a verdict for files, folders, DICOM series and NIfTI volumes
+    #[command(after_help = crate::options::SCAN_EXAMPLES, arg_required_else_help = true)]
+    Scan(ScanArgs),
+    /// Print the checkpoint's card: training data, metrics, thresholds, limits, licence
+    #[command(after_help = crate::model::MODEL_EXAMPLES)]
+    Model(ModelArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  veraray completions bash > ~/.local/share/bash-completion/completions/veraray"
+    )]
+    Completions {
+        /// Shell that will read the script
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  veraray man scan | man -l -")]
+    Man {
+        /// Command whose page is wanted instead of the overview
+        command: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,63 @@
+//! What keeps a command from running or from writing its output.
+
+use std::io;
+use std::path::PathBuf;
+
+use veraray_model::ModelError;
+
+/// Errors of the deployment crate. Inputs that cannot be judged are not among them: they are
+/// [`Record`](crate::Record)s.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The file given with `--checkpoint` cannot be used.
+    #[error("--checkpoint {0}")]
+    Checkpoint(ModelError),
+    /// The checkpoint inside this program cannot be used.
+    #[error("{0}; give another with --checkpoint FILE")]
+    Embedded(ModelError),
+    /// The device given with `--device` is not there.
+    #[error("{0}")]
+    Device(ModelError),
+    /// No operating point of the checkpoint is as strict as asked.
+    #[error(
+        "--max-fpr {requested}: the checkpoint has no threshold for so few false alarms; it declares \
+         {declared}"
+    )]
+    OperatingPoint {
+        /// The rate asked for.
+        requested: f64,
+        /// The rates that the checkpoint declares, in words.
+        declared: String,
+    },
+    /// Two flags that do not go together, or one without what it needs.
+    #[error("{0}")]
+    Usage(String),
+    /// The output file cannot be opened or written.
+    #[error("--output {}: {source}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("standard output: {0}")]
+    Stdout(io::Error),
+    /// The output of an earlier run cannot be continued.
+    #[error("--resume {}: {reason}", path.display())]
+    Resume {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Worker threads could not be started.
+    #[error("cannot start {jobs} workers: {reason}")]
+    Workers {
+        /// How many were asked for.
+        jobs: usize,
+        /// What the system said.
+        reason: String,
+    },
+}

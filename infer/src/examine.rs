@@ -1,0 +1,159 @@
+//! One input in, one record out, whatever happens in between.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use veraray_datasets::{Format, Image, ImageInfo, OpenOptions};
+use veraray_model::InputSpec;
+
+use crate::forward::Forward;
+use crate::frames::{FrameScorer, Outcome};
+use crate::judge::Rules;
+use crate::source::open_digested;
+use crate::walk::Found;
+use crate::{Finding, Milliseconds, ModelId, Record, Signature, Verdict};
+
+/// Most decoding notes that one record repeats.
+const MOST_NOTES: usize = 16;
+
+/// Everything that the records of one scan have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Examiner {
+    pub(crate) limits: OpenOptions,
+    pub(crate) spec: InputSpec,
+    pub(crate) rules: Rules,
+    pub(crate) model: ModelId,
+    pub(crate) device: String,
+}
+
+impl Examiner {
+    /// The record of one input. A panic on the way is an error of that input alone.
+    pub(crate) fn examine(&self, found: &Found, forward: &mut dyn Forward) -> Record {
+        let path = found.path().to_string_lossy().into_owned();
+        let blank = Record::blank(path, &self.model, &self.device);
+        let start = Instant::now();
+        let (mut record, forward_time) = match found {
+            Found::Fault { kind, message, .. } => {
+                (blank.failed(kind, message.clone()), Duration::ZERO)
+            }
+            Found::File(file) => {
+                let mut spent = Duration::ZERO;
+                let judged = catch_unwind(AssertUnwindSafe(|| {
+                    self.file(file, blank.clone(), forward, &mut spent)
+                }));
+                let record = judged.unwrap_or_else(|panic| {
+                    let message = format!("{}: {}", file.display(), panic_text(panic.as_ref()));
+                    blank.failed("internal", message)
+                });
+                (record, spent)
+            }
+        };
+        let total = start.elapsed();
+        record.ms = Milliseconds {
+            decode: milliseconds(total.saturating_sub(forward_time)),
+            forward: milliseconds(forward_time),
+            total: milliseconds(total),
+        };
+        record
+    }
+
+    fn file(
+        &self,
+        path: &Path,
+        mut record: Record,
+        forward: &mut dyn Forward,
+        spent: &mut Duration,
+    ) -> Record {
+        let (digest, image) = open_digested(path, &self.limits);
+        record.sha256 = digest;
+        let mut image = match image {
+            Ok(image) => image,
+            Err(error) => return record.failed(error.kind(), error.to_string()),
+        };
+        describe(&mut record, image.info());
+        let mut notes = image.info().notes.clone();
+        let mut scorer = FrameScorer {
+            spec: &self.spec,
+            forward,
+            spent: Duration::ZERO,
+            notes: Vec::new(),
+        };
+        let outcome = scorer.score(&mut image);
+        *spent = scorer.spent;
+        notes.append(&mut scorer.notes);
+        record.findings = notes.into_iter().take(MOST_NOTES).map(note).collect();
+        match outcome {
+            Ok(outcome) => self.judge(record, &image, outcome),
+            Err(error) => record.failed(error.kind(), error.to_string()),
+        }
+    }
+
+    fn judge(&self, mut record: Record, image: &Image, outcome: Outcome) -> Record {
+        let info = image.info();
+        record.threshold = Some(self.rules.operating.threshold);
+        match outcome {
+            Outcome::Unsuitable(reason) => {
+                record.verdict = Some(Verdict::Abstain);
+                record.reasons.push(reason);
+                record
+            }
+            Outcome::Scored(frames) => {
+                let modality = info.modality.as_deref();
+                let Some(judgement) = self.rules.judge(&frames, info.frames, modality) else {
+                    record.threshold = None;
+                    let path = &record.path;
+                    let message = format!("{path}: the detector gave no finite number");
+                    return record.failed("forward", message);
+                };
+                record.verdict = Some(judgement.verdict);
+                record.score = Some(judgement.score);
+                record.logit = Some(judgement.logit);
+                record.reasons = judgement.reasons;
+                record.regions = judgement.regions;
+                record
+            }
+        }
+    }
+}
+
+/// Copies what the headers say.
+fn describe(record: &mut Record, info: &ImageInfo) {
+    record.format = Some(info.format.to_string());
+    record.modality.clone_from(&info.modality);
+    record.body_part.clone_from(&info.body_part);
+    record.rows = Some(info.rows);
+    record.columns = Some(info.columns);
+    record.frames = Some(info.frames);
+    record.bits_stored = Some(info.bits_stored);
+    record.sop_instance_uid.clone_from(&info.sop_instance_uid);
+    record.study_uid.clone_from(&info.study_uid);
+    record.series_uid.clone_from(&info.series_uid);
+    // Only DICOM objects carry signatures of the kind meant here, and those are not looked at yet:
+    // for them nothing is said.
+    record.signature = (info.format != Format::Dicom).then(|| Signature {
+        status: "none",
+        coverage: Vec::new(),
+    });
+}
+
+fn note(message: String) -> Finding {
+    Finding {
+        code: "decode_note",
+        severity: "info",
+        message,
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("internal error: {}", text.unwrap_or("no reason given"))
+}

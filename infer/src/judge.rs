@@ -1,0 +1,209 @@
+//! From scores to a verdict.
+
+use veraray_model::Calibration;
+
+use crate::frames::ScoredFrame;
+use crate::{Region, Verdict, regions, wording};
+
+/// Share of the map from which a manipulation counts as global.
+const GLOBAL: f64 = 0.5;
+
+/// The threshold in force.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Operating {
+    /// Score at and above which an image is flagged.
+    pub(crate) threshold: f64,
+    /// The declared rate of false alarms, where the checkpoint measured one.
+    pub(crate) false_alarms: Option<f64>,
+}
+
+/// By what images are judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) calibration: Calibration,
+    pub(crate) operating: Operating,
+    /// Modalities the detector was trained on.
+    pub(crate) modalities: Vec<String>,
+    /// Whether doubtful verdicts are withheld.
+    pub(crate) abstain: bool,
+}
+
+/// The result for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    pub(crate) logit: f64,
+    pub(crate) score: f64,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) regions: Vec<Region>,
+}
+
+impl Rules {
+    /// Judges an image of `count` frames by those that were scored. `None` when the network gave no
+    /// finite number.
+    pub(crate) fn judge(
+        &self,
+        frames: &[ScoredFrame],
+        count: u32,
+        modality: Option<&str>,
+    ) -> Option<Judgement> {
+        let logit = frames.iter().map(ScoredFrame::logit).sum::<f64>() / frames.len() as f64;
+        let score = self.calibration.score(logit);
+        if !(logit.is_finite() && score.is_finite()) {
+            return None;
+        }
+        let doubts = self.doubts(score, modality);
+        let Operating {
+            threshold,
+            false_alarms,
+        } = self.operating;
+        let mut found = Vec::new();
+        let mut reasons = Vec::new();
+        let verdict = if self.abstain && !doubts.is_empty() {
+            Verdict::Abstain
+        } else if score >= threshold {
+            reasons.push(wording::flagged(score, threshold, false_alarms));
+            found = regions::find(frames, self.calibration.map_threshold);
+            reasons.extend(wording::regions(&found, count));
+            self.kind(frames)
+        } else {
+            Verdict::Authentic
+        };
+        reasons.extend(doubts);
+        reasons.extend(wording::subsampled(frames.len(), count));
+        Some(Judgement {
+            verdict,
+            logit,
+            score,
+            reasons,
+            regions: found,
+        })
+    }
+
+    /// A flagged image is tampered with when the map marks a part of it, else generated as a whole.
+    fn kind(&self, frames: &[ScoredFrame]) -> Verdict {
+        let (above, all) = regions::cells_above(frames, self.calibration.map_threshold);
+        if above > 0 && (above as f64) < GLOBAL * all as f64 {
+            Verdict::Tampered
+        } else {
+            Verdict::Synthetic
+        }
+    }
+
+    /// Reasons to withhold a verdict.
+    fn doubts(&self, score: f64, modality: Option<&str>) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if let Some(modality) = modality
+            .map(str::trim)
+            .filter(|modality| !modality.is_empty())
+            && !self
+                .modalities
+                .iter()
+                .any(|trained| trained.eq_ignore_ascii_case(modality))
+        {
+            doubts.push(wording::untrained(modality, &self.modalities));
+        }
+        if let Some(band @ [low, high]) = self.calibration.abstention_band
+            && (low..high).contains(&score)
+        {
+            doubts.push(wording::too_close(score, band));
+        }
+        doubts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::TileScore;
+    use crate::frames::ScoredTile;
+
+    fn rules(threshold: f64) -> Rules {
+        Rules {
+            calibration: Calibration::identity(),
+            operating: Operating {
+                threshold,
+                false_alarms: Some(0.01),
+            },
+            modalities: vec!["CR".into()],
+            abstain: true,
+        }
+    }
+
+    fn frame(logit: f32, hot: usize) -> ScoredFrame {
+        let mut map = vec![0.0; 16];
+        map[..hot].fill(1.0);
+        let tile = ScoredTile {
+            height: 64,
+            width: 64,
+            valid: [64, 64],
+            region: [0.0, 0.0, 64.0, 64.0],
+            score: TileScore {
+                logit,
+                map,
+                columns: 4,
+            },
+        };
+        ScoredFrame {
+            index: 0,
+            rows: 64,
+            columns: 64,
+            tiles: vec![tile],
+        }
+    }
+
+    #[test]
+    fn the_map_tells_tampered_from_synthetic() {
+        let verdict = |hot| {
+            rules(0.5)
+                .judge(&[frame(2.0, hot)], 1, None)
+                .unwrap()
+                .verdict
+        };
+        assert_eq!(verdict(0), Verdict::Synthetic);
+        assert_eq!(verdict(1), Verdict::Tampered);
+        assert_eq!(verdict(7), Verdict::Tampered);
+        assert_eq!(verdict(8), Verdict::Synthetic);
+    }
+
+    #[test]
+    fn authentic_images_have_no_regions_and_the_threshold_itself_flags() {
+        let judgement = rules(0.9).judge(&[frame(0.0, 4)], 1, None).unwrap();
+        assert_eq!(judgement.verdict, Verdict::Authentic);
+        assert!(judgement.regions.is_empty() && judgement.reasons.is_empty());
+        let judgement = rules(0.5).judge(&[frame(0.0, 4)], 1, None).unwrap();
+        assert!(judgement.verdict.is_flagged());
+        assert_eq!(judgement.regions.len(), 1);
+    }
+
+    #[test]
+    fn doubts_withhold_a_verdict_unless_told_not_to() {
+        let mut rules = rules(0.5);
+        rules.calibration.abstention_band = Some([0.4, 0.6]);
+        let judge = |rules: &Rules, modality| rules.judge(&[frame(0.0, 0)], 1, modality).unwrap();
+        let judgement = judge(&rules, Some("US"));
+        assert_eq!(judgement.verdict, Verdict::Abstain);
+        assert_eq!(judgement.reasons.len(), 2);
+        rules.abstain = false;
+        let judgement = judge(&rules, Some("US"));
+        assert_eq!(judgement.verdict, Verdict::Synthetic);
+        assert_eq!(judgement.reasons.len(), 3);
+        rules.calibration.abstention_band = None;
+        rules.abstain = true;
+        assert_eq!(judge(&rules, Some("cr ")).verdict, Verdict::Synthetic);
+        assert_eq!(judge(&rules, None).verdict, Verdict::Synthetic);
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_verdict() {
+        assert_eq!(rules(0.5).judge(&[frame(f32::NAN, 0)], 1, None), None);
+    }
+
+    #[test]
+    fn frames_are_averaged() {
+        let frames = [frame(1.0, 0), frame(-3.0, 0)];
+        let judgement = rules(0.5).judge(&frames, 9, None).unwrap();
+        assert!((judgement.logit + 1.0).abs() < 1e-9);
+        assert_eq!(judgement.reasons, ["2 of 9 frames scored"]);
+    }
+}

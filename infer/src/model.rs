@@ -1,0 +1,189 @@
+//! `veraray model`: the checkpoint's card for the eye or for programs.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use veraray_model::{Card, Checkpoint, ComputeDevice, DeviceChoice};
+
+use crate::wording::percent;
+use crate::{ExitStatus, ScanError, pages, plan};
+
+pub(crate) const MODEL_EXAMPLES: &str = "\
+Examples:
+  veraray model                               the checkpoint inside this program
+  veraray model --checkpoint runs/a/checkpoint.vrc
+  veraray model --format json | jq .limits";
+
+/// Flags of `veraray model`.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Checkpoint to describe, instead of the one inside this program
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Form of the card
+    #[arg(long, value_enum, default_value_t = CardFormat::Text)]
+    pub format: CardFormat,
+}
+
+/// Form of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CardFormat {
+    /// For the eye
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// The card with what the file adds to it.
+#[derive(Serialize)]
+struct Described<'a> {
+    sha256: &'a str,
+    parameters: usize,
+    #[serde(flatten)]
+    card: &'a Card,
+}
+
+/// Runs `veraray model`.
+pub(crate) fn print(arguments: &ModelArgs) -> Result<ExitStatus, ScanError> {
+    // A card needs no GPU; a build without CPU kernels takes what there is.
+    let device = ComputeDevice::select(DeviceChoice::Cpu)
+        .or_else(|_| ComputeDevice::select(DeviceChoice::Gpu))
+        .map_err(ScanError::Device)?;
+    let checkpoint = plan::load(arguments.checkpoint.as_deref(), &device)?;
+    let text = match arguments.format {
+        CardFormat::Json => json(&checkpoint)?,
+        CardFormat::Text => {
+            let mut text = String::new();
+            // Writing to a string cannot fail.
+            let _ = describe(&mut text, &checkpoint);
+            text
+        }
+    };
+    pages::print(text.as_bytes())
+}
+
+fn json(checkpoint: &Checkpoint) -> Result<String, ScanError> {
+    let described = Described {
+        sha256: &checkpoint.sha256,
+        parameters: checkpoint.parameters(),
+        card: &checkpoint.card,
+    };
+    let mut text = serde_json::to_string_pretty(&described)
+        .map_err(|error| ScanError::Stdout(error.into()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn describe(text: &mut String, checkpoint: &Checkpoint) -> fmt::Result {
+    let card = &checkpoint.card;
+    writeln!(text, "{} {}", card.name, card.version)?;
+    writeln!(text, "  sha256       {}", checkpoint.sha256)?;
+    writeln!(text, "  parameters   {}", checkpoint.parameters())?;
+    writeln!(text, "  licence      {}", card.licence)?;
+    writeln!(text, "  modalities   {}", listed(&card.modalities))?;
+    writeln!(text, "  families     {}", listed(&card.families))?;
+    writeln!(
+        text,
+        "  input        tiles of {0}×{0} pixels, images from {1} pixels a side, up to {2} frames",
+        card.input.tile, card.input.min_side, card.input.max_frames
+    )?;
+    thresholds(text, card)?;
+    data(text, card)?;
+    metrics(text, card)?;
+    writeln!(text, "\nLimits")?;
+    for limit in &card.limits {
+        writeln!(text, "  - {limit}")?;
+    }
+    writeln!(text, "  - Research software, not a medical device.")
+}
+
+fn thresholds(text: &mut String, card: &Card) -> fmt::Result {
+    writeln!(
+        text,
+        "\nThresholds (share of false alarms among authentic images)"
+    )?;
+    for point in &card.calibration.operating_points {
+        writeln!(
+            text,
+            "  {:>7}  score {:.4}  (at most {} with 95 % confidence, from {} authentic images)",
+            percent(point.false_positive_rate),
+            point.threshold,
+            percent(point.upper_bound),
+            point.authentic_images
+        )?;
+    }
+    if card.calibration.operating_points.is_empty() {
+        writeln!(
+            text,
+            "  none measured; images are flagged from a score of 0.5"
+        )?;
+    }
+    match card.calibration.abstention_band {
+        Some([low, high]) => writeln!(text, "  scores from {low:.4} to {high:.4} are not judged"),
+        None => Ok(()),
+    }
+}
+
+fn data(text: &mut String, card: &Card) -> fmt::Result {
+    let provenance = &card.provenance;
+    writeln!(text, "\nTraining")?;
+    writeln!(
+        text,
+        "  epoch {}, seed {}, on {}",
+        provenance.epoch,
+        provenance.seed,
+        if provenance.device.is_empty() {
+            "an unnamed device"
+        } else {
+            &provenance.device
+        }
+    )?;
+    if !provenance.manifest_sha256.is_empty() {
+        writeln!(text, "  manifest sha256 {}", provenance.manifest_sha256)?;
+    }
+    for row in &provenance.data {
+        let made_by = match row.generator.as_str() {
+            "" => String::new(),
+            generator => format!(" by {generator}"),
+        };
+        writeln!(
+            text,
+            "  {:>6} {}{made_by}, {} {} ({})",
+            row.images, row.label, row.source, row.modality, row.licence
+        )?;
+    }
+    Ok(())
+}
+
+fn metrics(text: &mut String, card: &Card) -> fmt::Result {
+    writeln!(
+        text,
+        "\nMeasured on held-out patients (AUROC with 95 % interval)"
+    )?;
+    if card.metrics.is_empty() {
+        writeln!(text, "  nothing yet")?;
+    }
+    for metric in &card.metrics {
+        let [estimate, low, high] = metric.auroc;
+        let [authentic, manipulated] = metric.images;
+        writeln!(
+            text,
+            "  {:<10} {:<24} {estimate:.3} [{low:.3}, {high:.3}]  {authentic} authentic, \
+             {manipulated} manipulated",
+            metric.split, metric.family
+        )?;
+        for (name, value) in &metric.more {
+            writeln!(text, "             {name} {value:.3}")?;
+        }
+    }
+    Ok(())
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "none declared".into(),
+        names => names.join(", "),
+    }
+}

@@ -1,0 +1,220 @@
+//! From flags to everything a scan needs, checked before the first file is touched.
+
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use veraray_datasets::OpenOptions;
+use veraray_model::{Calibration, Card, Checkpoint, ComputeDevice, ModelError};
+
+use crate::engine::Engine;
+use crate::examine::Examiner;
+use crate::judge::{Operating, Rules};
+use crate::resume::{self, Recorded};
+use crate::select::Selection;
+use crate::summary::Counts;
+use crate::wording::percent;
+use crate::{AbstainArg, FormatArg, ModelId, ScanArgs, ScanError};
+
+/// The checkpoint inside this program.
+static EMBEDDED: &[u8] = include_bytes!("../assets/default.vrc");
+
+/// False alarms tolerated where nothing else is asked for.
+const DEFAULT_MAX_FPR: f64 = 0.01;
+
+/// A scan that can begin.
+pub(crate) struct Plan {
+    pub(crate) engine: Engine,
+    pub(crate) examiner: Examiner,
+    pub(crate) selection: Selection,
+    pub(crate) format: FormatArg,
+    /// The output file; `None` is standard output.
+    pub(crate) output: Option<File>,
+    /// What the interrupted run had recorded.
+    pub(crate) before: Counts,
+    /// What to tell the user before the first record.
+    pub(crate) preamble: Vec<String>,
+}
+
+impl Plan {
+    /// Checks flags, device, checkpoint and output, the cheapest first.
+    pub(crate) fn new(arguments: &ScanArgs) -> Result<Self, ScanError> {
+        let to_terminal = arguments.output.is_none() && std::io::stdout().is_terminal();
+        let format = arguments.format.unwrap_or(match to_terminal {
+            true => FormatArg::Text,
+            false => FormatArg::Jsonl,
+        });
+        if arguments.resume && format != FormatArg::Jsonl {
+            return Err(ScanError::Usage("--resume needs --format jsonl".into()));
+        }
+        let device = ComputeDevice::select(arguments.device.into()).map_err(ScanError::Device)?;
+        let checkpoint = load(arguments.checkpoint.as_deref(), &device)?;
+        let Checkpoint {
+            card,
+            detector,
+            sha256,
+        } = checkpoint;
+        let operating = operating(&card.calibration, arguments.max_fpr)?;
+        let preamble = vec![
+            format!("device {}: {}", device.label(), device.reason()),
+            format!("model {}: {}", title(&card, &sha256), threshold(operating)),
+        ];
+        let (output, recorded) = match &arguments.output {
+            None => (None, Recorded::default()),
+            Some(path) if arguments.resume => {
+                let (file, recorded) = resume::reopen(path, &sha256, operating.threshold)?;
+                (Some(file), recorded)
+            }
+            Some(path) => (Some(resume::create(path)?), Recorded::default()),
+        };
+        let before = recorded.counts;
+        let several =
+            arguments.paths.len() > 1 || arguments.paths.iter().any(|path| path.as_os_str() == "-");
+        Ok(Self {
+            selection: Selection::new(
+                arguments.shard,
+                recorded,
+                arguments.output.as_deref(),
+                several,
+            ),
+            engine: Engine {
+                detector,
+                device: device.handle().clone(),
+                on_gpu: device.is_gpu(),
+                jobs: jobs(arguments.jobs),
+            },
+            examiner: Examiner {
+                limits: OpenOptions::default(),
+                spec: card.input,
+                rules: Rules {
+                    calibration: card.calibration,
+                    operating,
+                    modalities: card.modalities,
+                    abstain: arguments.abstain == AbstainArg::On,
+                },
+                model: ModelId {
+                    name: card.name,
+                    version: card.version,
+                    sha256,
+                },
+                device: device.label().to_owned(),
+            },
+            format,
+            output,
+            before,
+            preamble,
+        })
+    }
+}
+
+/// Loads the checkpoint of a flag, or the embedded one.
+pub(crate) fn load(path: Option<&Path>, device: &ComputeDevice) -> Result<Checkpoint, ScanError> {
+    match path {
+        Some(path) => Checkpoint::load(path, device.handle()).map_err(ScanError::Checkpoint),
+        None => Checkpoint::from_bytes(EMBEDDED, "embedded checkpoint", device.handle())
+            .map_err(|error: ModelError| ScanError::Embedded(error)),
+    }
+}
+
+/// The threshold for the false alarms tolerated. A checkpoint that declares none flags at one half,
+/// unless a rate was asked for.
+fn operating(calibration: &Calibration, asked: Option<f64>) -> Result<Operating, ScanError> {
+    let requested = asked.unwrap_or(DEFAULT_MAX_FPR);
+    if let Some(point) = calibration.operating_point(requested) {
+        return Ok(Operating {
+            threshold: point.threshold,
+            false_alarms: Some(point.false_positive_rate),
+        });
+    }
+    let declared: Vec<String> = calibration
+        .operating_points
+        .iter()
+        .map(|point| point.false_positive_rate.to_string())
+        .collect();
+    match (declared.is_empty(), asked) {
+        (true, None) => Ok(Operating {
+            threshold: 0.5,
+            false_alarms: None,
+        }),
+        (true, Some(_)) => Err(ScanError::OperatingPoint {
+            requested,
+            declared: "no rate at all".into(),
+        }),
+        (false, _) => Err(ScanError::OperatingPoint {
+            requested,
+            declared: declared.join(", "),
+        }),
+    }
+}
+
+fn title(card: &Card, sha256: &str) -> String {
+    format!(
+        "{} {} ({})",
+        card.name,
+        card.version,
+        sha256.get(..12).unwrap_or(sha256)
+    )
+}
+
+fn threshold(operating: Operating) -> String {
+    match operating.false_alarms {
+        Some(rate) => {
+            format!(
+                "threshold {} for {} false alarms",
+                operating.threshold,
+                percent(rate)
+            )
+        }
+        None => format!(
+            "threshold {}; this checkpoint declares no false-alarm rate",
+            operating.threshold
+        ),
+    }
+}
+
+fn jobs(asked: Option<NonZeroUsize>) -> usize {
+    let available = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked.map_or_else(available, NonZeroUsize::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veraray_model::OperatingPoint;
+
+    fn calibration(rates: &[f64]) -> Calibration {
+        let point = |&rate: &f64| OperatingPoint {
+            false_positive_rate: rate,
+            threshold: 1.0 - rate,
+            upper_bound: rate,
+            authentic_images: 1,
+        };
+        Calibration {
+            operating_points: rates.iter().map(point).collect(),
+            ..Calibration::identity()
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_not_declared_is_refused_by_name() {
+        let error = operating(&calibration(&[0.01, 0.05]), Some(0.001)).unwrap_err();
+        assert!(error.to_string().contains("0.01, 0.05"), "{error}");
+        let error = operating(&calibration(&[]), Some(0.01)).unwrap_err();
+        assert!(error.to_string().contains("no rate at all"), "{error}");
+    }
+
+    #[test]
+    fn without_a_rate_the_default_holds() {
+        let found = operating(&calibration(&[0.001, 0.01, 0.05]), None).unwrap();
+        assert_eq!(found.false_alarms, Some(0.01));
+        let found = operating(&calibration(&[]), None).unwrap();
+        assert_eq!(
+            found,
+            Operating {
+                threshold: 0.5,
+                false_alarms: None
+            }
+        );
+    }
+}

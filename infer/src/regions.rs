@@ -1,0 +1,223 @@
+//! Suspicious regions: connected cells of the localisation map as rectangles of the image.
+
+use crate::Region;
+use crate::frames::{ScoredFrame, ScoredTile};
+
+/// Most regions reported per frame and per image: a reader looks at few, and records stay small.
+const PER_FRAME: usize = 8;
+const PER_IMAGE: usize = 32;
+
+/// Fewest cells of a region. One cell alone is noise more often than not.
+const LEAST_CELLS: usize = 2;
+
+/// Share of the smaller rectangle above which two of one frame, from overlapping tiles or views, are
+/// the same.
+const SAME: f64 = 0.5;
+
+/// Number of cells at or above `threshold` and of all cells, over all frames.
+pub(crate) fn cells_above(frames: &[ScoredFrame], threshold: f64) -> (usize, usize) {
+    let (mut above, mut all) = (0, 0);
+    for tile in frames.iter().flat_map(|frame| &frame.tiles) {
+        let grid = Grid::new(tile, threshold);
+        all += grid.rows * grid.columns;
+        above += grid.marked.iter().filter(|&&marked| marked).count();
+    }
+    (above, all)
+}
+
+/// The strongest regions at or above `threshold`, by frame and then by falling score.
+pub(crate) fn find(frames: &[ScoredFrame], threshold: f64) -> Vec<Region> {
+    let mut regions = Vec::new();
+    for frame in frames {
+        let mut candidates: Vec<Region> = frame
+            .tiles
+            .iter()
+            .flat_map(|tile| components(frame, tile, threshold))
+            .collect();
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.bbox.cmp(&b.bbox)));
+        let mut kept: Vec<Region> = Vec::new();
+        for candidate in candidates {
+            if kept.len() < PER_FRAME && !kept.iter().any(|region| same(region, &candidate)) {
+                kept.push(candidate);
+            }
+        }
+        regions.extend(kept);
+    }
+    if regions.len() > PER_IMAGE {
+        regions.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.frame.cmp(&b.frame)));
+        regions.truncate(PER_IMAGE);
+        regions.sort_by(|a, b| a.frame.cmp(&b.frame).then(b.score.total_cmp(&a.score)));
+    }
+    regions
+}
+
+fn same(a: &Region, b: &Region) -> bool {
+    let side = |axis: usize| {
+        f64::from(a.bbox[axis + 2].min(b.bbox[axis + 2]))
+            - f64::from(a.bbox[axis].max(b.bbox[axis]))
+    };
+    let area = |region: &Region| {
+        let [x0, y0, x1, y1] = region.bbox.map(f64::from);
+        (x1 - x0) * (y1 - y0)
+    };
+    side(0).max(0.0) * side(1).max(0.0) > SAME * area(a).min(area(b))
+}
+
+/// The cells of a tile whose centre shows the image, padding left out.
+struct Grid {
+    rows: usize,
+    columns: usize,
+    scores: Vec<f32>,
+    marked: Vec<bool>,
+}
+
+impl Grid {
+    fn new(tile: &ScoredTile, threshold: f64) -> Self {
+        let stride = tile.score.columns.max(1);
+        let cell = tile.cell();
+        let within = |valid: usize, cell: f64| (valid as f64 / cell).round() as usize;
+        let rows = within(tile.valid[0], cell[0]).min(tile.score.map.len() / stride);
+        let columns = within(tile.valid[1], cell[1]).min(stride);
+        let scores: Vec<f32> = (0..rows)
+            .flat_map(|row| &tile.score.map[row * stride..row * stride + columns])
+            .copied()
+            .collect();
+        // A cell that is no number is not above anything.
+        let marked = scores
+            .iter()
+            .map(|&score| f64::from(score) >= threshold)
+            .collect();
+        Self {
+            rows,
+            columns,
+            scores,
+            marked,
+        }
+    }
+}
+
+/// Cells joined over their edges.
+fn components(frame: &ScoredFrame, tile: &ScoredTile, threshold: f64) -> Vec<Region> {
+    let mut grid = Grid::new(tile, threshold);
+    let mut regions = Vec::new();
+    for start in 0..grid.marked.len() {
+        let mut open = Vec::new();
+        if std::mem::take(&mut grid.marked[start]) {
+            open.push(start);
+        }
+        let (mut cells, mut score) = (0, 0.0_f32);
+        let (mut low, mut high) = ([usize::MAX; 2], [0; 2]);
+        while let Some(index) = open.pop() {
+            let (row, column) = (index / grid.columns, index % grid.columns);
+            cells += 1;
+            score = score.max(grid.scores[index]);
+            low = [low[0].min(row), low[1].min(column)];
+            high = [high[0].max(row), high[1].max(column)];
+            let neighbours = [
+                (row > 0).then(|| index - grid.columns),
+                (row + 1 < grid.rows).then(|| index + grid.columns),
+                (column > 0).then(|| index - 1),
+                (column + 1 < grid.columns).then(|| index + 1),
+            ];
+            for neighbour in neighbours.into_iter().flatten() {
+                if std::mem::take(&mut grid.marked[neighbour]) {
+                    open.push(neighbour);
+                }
+            }
+        }
+        if cells >= LEAST_CELLS {
+            regions.push(Region {
+                frame: frame.index,
+                bbox: bbox(frame, tile, low, high),
+                // Four decimals say all that a map can.
+                score: (f64::from(score) * 1e4).round() / 1e4,
+            });
+        }
+    }
+    regions
+}
+
+/// Cells `low..=high` of a tile, as `[row, column]`, in pixels of the frame.
+fn bbox(frame: &ScoredFrame, tile: &ScoredTile, low: [usize; 2], high: [usize; 2]) -> [u32; 4] {
+    let [x0, y0, x1, y1] = tile.region.map(f64::from);
+    let cell = tile.cell();
+    let place = |index: usize, axis: usize, start: f64, end: f64| {
+        let valid = tile.valid[axis] as f64;
+        start + (index as f64 * cell[axis]).min(valid) / valid * (end - start)
+    };
+    let clip = |value: f64, side: usize| value.clamp(0.0, side as f64) as u32;
+    [
+        clip(place(low[1], 1, x0, x1).floor(), frame.columns),
+        clip(place(low[0], 0, y0, y1).floor(), frame.rows),
+        clip(place(high[1] + 1, 1, x0, x1).ceil(), frame.columns),
+        clip(place(high[0] + 1, 0, y0, y1).ceil(), frame.rows),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::TileScore;
+
+    /// A frame of one 64×96 tile, 60×90 of it valid, at half resolution.
+    fn frame(hot: &[(usize, usize)]) -> ScoredFrame {
+        let mut map = vec![0.1; 4 * 6];
+        for (row, column) in hot {
+            map[row * 6 + column] = 0.9;
+        }
+        let score = TileScore {
+            logit: 1.0,
+            map,
+            columns: 6,
+        };
+        let tile = ScoredTile {
+            height: 64,
+            width: 96,
+            valid: [60, 90],
+            region: [0.0, 0.0, 180.0, 120.0],
+            score,
+        };
+        ScoredFrame {
+            index: 3,
+            rows: 120,
+            columns: 180,
+            tiles: vec![tile],
+        }
+    }
+
+    #[test]
+    fn joined_cells_become_one_rectangle_in_pixels() {
+        let regions = find(&[frame(&[(0, 1), (1, 1), (1, 2)])], 0.5);
+        assert_eq!(regions.len(), 1);
+        assert_eq!(regions[0].frame, 3);
+        assert_eq!(regions[0].bbox, [32, 0, 96, 64]);
+        assert!((regions[0].score - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn single_and_diagonal_cells_are_no_region_and_the_end_is_clipped() {
+        assert!(find(&[frame(&[(0, 0), (1, 1)])], 0.5).is_empty());
+        let regions = find(&[frame(&[(3, 4), (3, 5)])], 0.5);
+        assert_eq!(regions[0].bbox, [128, 96, 180, 120]);
+        assert_eq!(cells_above(&[frame(&[(3, 4), (3, 5)])], 0.5), (2, 24));
+    }
+
+    #[test]
+    fn padding_and_what_is_no_number_do_not_count() {
+        let mut padded = frame(&[(3, 5), (2, 5)]);
+        padded.tiles[0].valid = [60, 80];
+        assert_eq!(cells_above(&[padded], 0.5), (0, 20));
+        let mut broken = frame(&[]);
+        broken.tiles[0].score.map.fill(f32::NAN);
+        assert_eq!(cells_above(&[broken], 0.5), (0, 24));
+    }
+
+    #[test]
+    fn overlapping_rectangles_are_reported_once_and_few() {
+        let mut twice = frame(&[(0, 1), (1, 1)]);
+        twice.tiles.push(twice.tiles[0].clone());
+        assert_eq!(find(&[twice], 0.5).len(), 1);
+        let many: Vec<ScoredFrame> = (0..64).map(|_| frame(&[(0, 1), (1, 1)])).collect();
+        assert_eq!(find(&many, 0.5).len(), PER_IMAGE);
+    }
+}

@@ -1,0 +1,101 @@
+//! Which of the paths met on a walk are this process's to judge.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::Shard;
+use crate::resume::Recorded;
+
+/// Passes over what is met twice, belongs to another shard, was recorded before, or is the output.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    shard: Option<Shard>,
+    recorded: Recorded,
+    output: Option<PathBuf>,
+    /// Digests of the paths met; `None` where no path can be met twice.
+    met: Option<HashSet<u128>>,
+}
+
+impl Selection {
+    /// `several` says whether the walk has more than one root, so that roots may overlap.
+    pub(crate) fn new(
+        shard: Option<Shard>,
+        recorded: Recorded,
+        output: Option<&Path>,
+        several: bool,
+    ) -> Self {
+        Self {
+            shard,
+            recorded,
+            output: output.and_then(|path| path.canonicalize().ok()),
+            met: several.then(HashSet::new),
+        }
+    }
+
+    /// Whether to judge `path`. To be asked once for everything met, in the order of the walk.
+    pub(crate) fn takes(&mut self, path: &Path) -> bool {
+        let digest = digest(path);
+        if let Some(met) = &mut self.met
+            && !met.insert(digest)
+        {
+            return false;
+        }
+        if let Some(shard) = self.shard
+            && digest % u128::from(shard.count) != u128::from(shard.index - 1)
+        {
+            return false;
+        }
+        !self.is_output(path) && !self.recorded.take(&path.to_string_lossy())
+    }
+
+    fn is_output(&self, path: &Path) -> bool {
+        self.output.as_ref().is_some_and(|output| {
+            output.file_name() == path.file_name()
+                && path.canonicalize().is_ok_and(|path| path == *output)
+        })
+    }
+}
+
+/// A number that depends on the path alone: not on content, machine or run. `a//b` and `a/./b` are
+/// one path.
+fn digest(path: &Path) -> u128 {
+    let tidy: PathBuf = path.components().collect();
+    let hash = Sha256::digest(tidy.as_os_str().as_encoded_bytes());
+    hash.iter()
+        .take(16)
+        .fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(shard: Option<Shard>, several: bool) -> Selection {
+        Selection::new(shard, Recorded::default(), None, several)
+    }
+
+    #[test]
+    fn shards_are_complete_and_disjoint() {
+        let mut shards: Vec<Selection> = (1..=3)
+            .map(|index| select(Some(Shard { index, count: 3 }), false))
+            .collect();
+        let mut sizes = [0; 3];
+        for number in 0..300 {
+            let path = PathBuf::from(format!("archive/{number}.dcm"));
+            let takers: Vec<usize> = (0..3).filter(|&index| shards[index].takes(&path)).collect();
+            assert_eq!(takers.len(), 1);
+            sizes[takers[0]] += 1;
+        }
+        assert!(sizes.iter().all(|&size| size > 60), "{sizes:?}");
+    }
+
+    #[test]
+    fn overlapping_roots_are_met_once() {
+        let mut selection = select(None, true);
+        assert!(selection.takes(Path::new("a/b.png")));
+        assert!(!selection.takes(Path::new("a//b.png")));
+        assert!(selection.takes(Path::new("a/c.png")));
+    }
+}

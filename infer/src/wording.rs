@@ -1,0 +1,108 @@
+//! Reasons in plain words, for the radiologist who reads them.
+
+use crate::Region;
+
+/// A share as a percentage: `1 %`, `0.1 %`.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Two numbers with as many decimals as it takes to tell them apart, two to six.
+pub(crate) fn apart(a: f64, b: f64) -> [String; 2] {
+    let at = |digits: usize| [format!("{a:.digits$}"), format!("{b:.digits$}")];
+    (2..6)
+        .map(at)
+        .find(|[a, b]| a != b)
+        .unwrap_or_else(|| if a == b { at(2) } else { at(6) })
+}
+
+/// Why an image is flagged.
+pub(crate) fn flagged(score: f64, threshold: f64, false_alarms: Option<f64>) -> String {
+    let [shown, limit] = apart(score, threshold);
+    let relation = if score > threshold {
+        "is above"
+    } else {
+        "reaches"
+    };
+    match false_alarms {
+        Some(rate) => {
+            format!(
+                "score {shown} {relation} the threshold {limit} for {} false alarms",
+                percent(rate)
+            )
+        }
+        None => format!(
+            "score {shown} {relation} the threshold {limit}, whose false-alarm rate was not measured"
+        ),
+    }
+}
+
+/// How many regions there are and where the strongest is.
+pub(crate) fn regions(regions: &[Region], frames: u32) -> Option<String> {
+    let strongest = regions.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
+    let [x0, y0, x1, y1] = strongest.bbox;
+    let place = format!("columns {x0}–{x1}, rows {y0}–{y1}");
+    let frame = match frames {
+        1 => String::new(),
+        _ => format!(" of frame {}", strongest.frame),
+    };
+    Some(match regions.len() {
+        1 => format!("1 suspicious region, at {place}{frame}"),
+        count => format!("{count} suspicious regions, the strongest at {place}{frame}"),
+    })
+}
+
+/// Why a score gives no verdict.
+pub(crate) fn too_close(score: f64, [low, high]: [f64; 2]) -> String {
+    let [low, high] = apart(low, high);
+    format!("score {score:.2} lies between {low} and {high}, too close to call")
+}
+
+/// Why a modality gives no verdict.
+pub(crate) fn untrained(modality: &str, trained: &[String]) -> String {
+    let trained = match trained {
+        [] => "none declared".to_owned(),
+        list => list.join(", "),
+    };
+    format!("the detector was not trained on modality {modality} ({trained})")
+}
+
+/// Says that not every frame was looked at.
+pub(crate) fn subsampled(scored: usize, frames: u32) -> Option<String> {
+    (scored < frames as usize).then(|| format!("{scored} of {frames} frames scored"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_well() {
+        assert_eq!(
+            flagged(0.98, 0.91, Some(0.01)),
+            "score 0.98 is above the threshold 0.91 for 1 % false alarms"
+        );
+        assert_eq!(percent(0.001), "0.1 %");
+        assert_eq!(apart(0.9101, 0.91), ["0.9101", "0.9100"]);
+        assert_eq!(apart(0.5, 0.5), ["0.50", "0.50"]);
+        assert_eq!(
+            subsampled(32, 155).as_deref(),
+            Some("32 of 155 frames scored")
+        );
+        assert_eq!(subsampled(1, 1), None);
+        let region = |frame| Region {
+            frame,
+            bbox: [1, 2, 30, 40],
+            score: 0.5,
+        };
+        assert_eq!(
+            regions(&[region(0)], 1).as_deref(),
+            Some("1 suspicious region, at columns 1–30, rows 2–40")
+        );
+        assert!(
+            regions(&[region(7), region(2)], 9).is_some_and(|text| text.ends_with("of frame 2"))
+        );
+        assert_eq!(regions(&[], 1), None);
+    }
+}
