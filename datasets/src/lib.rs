@@ -1,0 +1,19 @@
+//! Medical images from files, and data sets made of them.
+//!
+//! [`open`] reads DICOM, NIfTI, PNG, JPEG, TIFF, WebP and HDF5 by content at full bit depth.
+
+mod augment;
+mod error;
+mod image;
+mod manifest;
+mod open;
+
+pub use crate::augment::{Delivery, Plane};
+pub use crate::error::OpenError;
+pub use crate::image::{
+    Display, Format, Frame, GrayImage, ImageInfo, Photometric, Voi, VoiFunction,
+};
+pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};
+pub use crate::manifest::{
+    Entry, Label, Manifest, ManifestError, Split, SplitOptions, assign_splits,
+};
