@@ -186,13 +186,7 @@ impl Delivery {
     }
 
     /// Resizes, then takes a random window of the old side, or pads by reflection to it.
-    fn resized(
-        &self,
-        image: &Grey,
-        mask: &Grey,
-        side: u32,
-        rng: &mut StdRng,
-    ) -> (Grey, Grey) {
+    fn resized(&self, image: &Grey, mask: &Grey, side: u32, rng: &mut StdRng) -> (Grey, Grey) {
         let factor = between(self.resize_range, rng);
         let size = ((side as f32 * factor).round() as u32).max(16);
         let kernel = [

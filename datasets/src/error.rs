@@ -135,15 +135,24 @@ impl OpenError {
     }
 
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.into(), source }
+        Self::Io {
+            path: path.into(),
+            source,
+        }
     }
 
     pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Corrupt { path: path.into(), reason: reason.into() }
+        Self::Corrupt {
+            path: path.into(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn unsupported(path: &Path, reason: impl Into<String>) -> Self {
-        Self::UnsupportedFormat { path: path.into(), reason: reason.into() }
+        Self::UnsupportedFormat {
+            path: path.into(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn truncated(
@@ -152,6 +161,11 @@ impl OpenError {
         expected: u64,
         found: u64,
     ) -> Self {
-        Self::Truncated { path: path.into(), what: what.into(), expected, found }
+        Self::Truncated {
+            path: path.into(),
+            what: what.into(),
+            expected,
+            found,
+        }
     }
 }

@@ -4,16 +4,16 @@
 
 mod augment;
 mod error;
+mod frame;
 mod image;
 mod manifest;
 mod open;
 
 pub use crate::augment::{Delivery, Plane};
 pub use crate::error::OpenError;
-pub use crate::image::{
-    Display, Format, Frame, GrayImage, ImageInfo, Photometric, Voi, VoiFunction,
-};
-pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};
+pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
+pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, Split, SplitOptions, assign_splits,
 };
+pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};

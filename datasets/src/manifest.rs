@@ -206,7 +206,11 @@ impl Entry {
     /// The unit that is never split: the group, or the image itself when it has none.
     #[must_use]
     pub fn unit(&self) -> &str {
-        if self.group.is_empty() { &self.name } else { &self.group }
+        if self.group.is_empty() {
+            &self.name
+        } else {
+            &self.group
+        }
     }
 
     /// What units are stratified by: the source, and the generator for images without a parent.
@@ -255,7 +259,10 @@ pub fn assign_splits(entries: &[Entry], options: &SplitOptions) -> Vec<Split> {
     }
     // A unit counts once even when its images lie in several strata.
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for entry in entries.iter().filter(|e| !prescribed.contains_key(e.unit())) {
+    for entry in entries
+        .iter()
+        .filter(|e| !prescribed.contains_key(e.unit()))
+    {
         let stratum = strata.entry(entry.stratum()).or_default();
         if stratum.contains_key(entry.unit()) || seen.insert(entry.unit()) {
             *stratum.entry(entry.unit()).or_default() += 1;

@@ -8,12 +8,15 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::{difference, floats, reference, text};
-use veraray_datasets::{OpenOptions, open};
+use veraray_datasets::{Format, OpenOptions, Photometric, open};
 
 /// Images without a pydicom reference, or for which we differ on purpose, and why.
 const ALLOWED: [(&str, &str); 6] = [
     ("MR_truncated.dcm", "cut short: both refuse it"),
-    ("JPEG2000-embedded-sequence-delimiter.dcm", "its image header is overwritten: both refuse it"),
+    (
+        "JPEG2000-embedded-sequence-delimiter.dcm",
+        "its image header is overwritten: both refuse it",
+    ),
     ("SC_rgb_dcmtk_+eb+cy+n1.dcm", CHROMA),
     ("SC_rgb_dcmtk_+eb+cy+np.dcm", CHROMA),
     ("SC_rgb_jpeg_lossy_gdcm.dcm", CHROMA),
@@ -27,20 +30,30 @@ const ALLOWED_LEVELS: f32 = 3.0;
 /// stored levels and of presentation values, or why there is none.
 fn compare(entry: &Value, out: &Path) -> Result<(f32, f32), String> {
     let path = Path::new(text(entry, "path"));
-    let mut image = open(path, &OpenOptions::default()).map_err(|e| format!("{}: {e}", e.kind()))?;
+    let mut image =
+        open(path, &OpenOptions::default()).map_err(|e| format!("{}: {e}", e.kind()))?;
     let Some(frames) = entry["frames"].as_array() else {
         let frame = image.frame(0).map_err(|e| format!("{}: {e}", e.kind()))?;
         let size = format!("{} x {} x {}", frame.rows, frame.columns, frame.channels);
-        return Err(format!("decodes to {size}; pydicom: {}", text(entry, "failure")));
+        return Err(format!(
+            "decodes to {size}; pydicom: {}",
+            text(entry, "failure")
+        ));
     };
     if entry["count"] != image.info().frames {
-        return Err(format!("{} frames, pydicom has {}", image.info().frames, entry["count"]));
+        return Err(format!(
+            "{} frames, pydicom has {}",
+            image.info().frames,
+            entry["count"]
+        ));
     }
     let level = entry["level"].as_f64().unwrap_or(1.0) as f32;
     let (mut modality, mut presentation) = (0_f32, 0_f32);
     for item in frames {
         let number = item["number"].as_u64().expect("a number") as u32;
-        let frame = image.frame(number).map_err(|e| format!("frame {number}: {e}"))?;
+        let frame = image
+            .frame(number)
+            .map_err(|e| format!("frame {number}: {e}"))?;
         let theirs = floats(&out.join(text(item, "modality")));
         modality = modality.max(difference(&frame.values, &theirs) / level);
         if let Some(name) = item["voi"].as_str() {
@@ -59,7 +72,10 @@ fn pydicom_test_files() {
     let mut failures = Vec::new();
     let (mut passed, mut exact) = (0, 0);
     let top = |name: &str| !name.contains('/');
-    println!("{:55} {:>22} {:>10} {:>12}", "file", "transfer syntax", "levels off", "display off");
+    println!(
+        "{:55} {:>22} {:>10} {:>12}",
+        "file", "transfer syntax", "levels off", "display off"
+    );
     for entry in &images {
         let name = text(entry, "name");
         let result = compare(entry, out.path());
@@ -89,7 +105,11 @@ fn pydicom_test_files() {
     let total = images.iter().filter(|e| top(text(e, "name"))).count();
     println!("{passed} of {total} within one level, {exact} of them bit-exact");
     println!("{} more in DICOMDIR folders", images.len() - total);
-    assert!(failures.is_empty(), "not as pydicom has them:\n{}", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "not as pydicom has them:\n{}",
+        failures.join("\n")
+    );
     assert!(passed >= 55, "only {passed} of {total}");
 }
 
@@ -124,7 +144,9 @@ fn fixtures_of_newer_codecs() {
         ("jpegxl-rgb8", 256, true),
     ] {
         let path = folder.join(name).with_extension("dcm");
-        let frame = open(&path, &OpenOptions::default()).and_then(|mut i| i.frame(0)).expect(name);
+        let frame = open(&path, &OpenOptions::default())
+            .and_then(|mut i| i.frame(0))
+            .expect(name);
         let mut expected = Vec::new();
         for (y, x) in (0..48).flat_map(|y| (0..64).map(move |x| (y, x))) {
             let v = (x * 37 + y * 101 + x * y * 3) % top;
@@ -135,5 +157,55 @@ fn fixtures_of_newer_codecs() {
             }
         }
         assert_eq!(difference(&frame.values, &expected), 0.0, "{name}");
+    }
+}
+
+#[test]
+fn descriptions() {
+    let folder = support::pydicom_folder();
+    let open = |name: &str| open(&folder.join(name), &OpenOptions::default()).expect(name);
+    let image = open("CT_small.dcm");
+    let info = image.info();
+    assert_eq!(
+        (info.format, info.photometric),
+        (Format::Dicom, Photometric::Monochrome2)
+    );
+    assert_eq!(info.modality.as_deref(), Some("CT"));
+    assert_eq!(info.transfer_syntax.as_deref(), Some("1.2.840.10008.1.2.1"));
+    assert_eq!(info.pixel_spacing, Some([0.661468, 0.661468]));
+    let uid = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322";
+    assert_eq!(info.sop_instance_uid.as_deref(), Some(uid));
+    // The patient is CompressedSamples^CT1: nothing about them is read.
+    assert!(!format!("{info:?}").contains("Compressed"), "{info:?}");
+    let inverted = open("dicomdirtests/77654033/CR1/6154")
+        .frame(0)
+        .expect("a frame")
+        .display
+        .inverted;
+    assert!(inverted, "MONOCHROME1");
+    let color = open("examples_palette.dcm");
+    assert_eq!(color.info().photometric, Photometric::Palette);
+    assert!(
+        open("examples_rgb_color.dcm")
+            .frame(0)
+            .expect("a frame")
+            .chroma()
+            > 0.3
+    );
+}
+
+#[test]
+fn objects_without_pixels() {
+    let folder = support::pydicom_folder();
+    for (name, words) in [
+        ("reportsi.dcm", "structured report"),
+        ("rtstruct.dcm", "structure set"),
+        ("rtplan.dcm", "radiotherapy"),
+        ("waveform_ecg.dcm", "waveform"),
+        ("dicomdirtests/DICOMDIR", "DICOMDIR"),
+    ] {
+        let error = open(&folder.join(name), &OpenOptions::default()).expect_err(name);
+        assert_eq!(error.kind(), "no_pixels", "{error}");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -68,10 +68,10 @@ def decode(ds):
     return apply_modality_lut(pixels, ds)
 
 
-def describe(out: Path, position: int, entry: dict, ds):
+def describe(out: Path, position: int, entry: dict, ds, frames=None):
     """Adds the first and the last frame to `entry`, or why there are none."""
     try:
-        frames = decode(ds)
+        frames = decode(ds) if frames is None else frames
     except Exception as error:
         entry["failure"] = str(error).splitlines()[-1].strip()
         return
@@ -118,7 +118,7 @@ def made_files(out: Path):
     """DICOM files of our own, for what pydicom's test files leave out."""
     import jpeg_ls
     from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.encaps import encapsulate
+    from pydicom.encaps import encapsulate, encapsulate_extended
     from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
     random = np.random.default_rng(3)
@@ -150,11 +150,12 @@ def made_files(out: Path):
         ds["PixelData"].VR = "OW" if pixels.dtype.itemsize > 1 else "OB"
         return ds
 
-    def add(name, ds, reference=None):
+    def add(name, ds, reference=None, frames=None, edit=lambda data: data):
         path = out / f"{name}.dcm"
         entry = {"path": str(path), "name": name, "image": True, "syntax": str(ds.file_meta.TransferSyntaxUID)}
         ds.save_as(path, enforce_file_format=True)
-        describe(out, len(index), entry, reference if reference is not None else ds)
+        path.write_bytes(edit(path.read_bytes()))
+        describe(out, len(index), entry, reference if reference is not None else ds, frames)
         index.append(entry)
 
     def encoded(ds, uid, *frames):
@@ -211,7 +212,47 @@ def made_files(out: Path):
         ds.BitsAllocated = values.dtype.itemsize * 8
         setattr(ds, keyword, values.tobytes())
         add(f"float-{kind}", ds)
+    bits = (np.arange(3 * rows * columns) % 7 % 2).astype("u1").reshape(3, rows, columns)
+    ds = data_set(bits, 1)
+    ds.BitsAllocated, ds.NumberOfFrames = 1, 3
+    ds.PixelData = np.packbits(bits, axis=None, bitorder="little").tobytes() + b"\0"
+    add("bits-3-frames", ds, frames=bits)
+    # Frames with a rescale and a window of their own
+    stored = np.stack([picture(12) for _ in range(3)])
+    ds = data_set(stored, 12)
+    ds.NumberOfFrames, ds.PerFrameFunctionalGroupsSequence = 3, []
+    for number in range(3):
+        group, transform, voi = Dataset(), Dataset(), Dataset()
+        transform.RescaleSlope, transform.RescaleIntercept = str(number + 1), str(-100 * number)
+        voi.WindowCenter, voi.WindowWidth = "1000", "1800"
+        group.PixelValueTransformationSequence, group.FrameVOILUTSequence = [transform], [voi]
+        ds.PerFrameFunctionalGroupsSequence.append(group)
+    add("functional-groups", ds, frames=[(frame * (n + 1.0) - 100 * n) for n, frame in enumerate(stored)])
+    # Files that lack what a Part 10 file starts with
+    plain = data_set(picture(12), 12)
+    plain.WindowCenter, plain.WindowWidth = "1000", "1500"
+    add("no-preamble", plain, edit=lambda data: data[132:])
+    start = lambda data: 144 + int.from_bytes(data[140:144], "little")
+    add("no-meta", plain, edit=lambda data: data[start(data) :])
+    syntax = b"\x02\0\x10\0UI"
+    add("no-syntax", plain, edit=lambda data: data.replace(syntax, b"\x02\0\x11\0UI"))
+    lying = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0"
+    add("wrong-syntax", plain, edit=lambda data: data.replace(*lying))
     # Codecs
+    frames = [picture(16) for _ in range(3)]
+    for name, fragments, table in (("offsets", 2, True), ("no-offsets", 2, False), ("one-each", 1, False)):
+        ds = data_set(np.stack(frames), 16)
+        ds.NumberOfFrames = 3
+        streams = [jpeg_ls.encode_array(frame) for frame in frames]
+        encoded(ds, JPEGLSLossless)
+        ds.PixelData = encapsulate(streams, fragments_per_frame=fragments, has_bot=table)
+        add(f"fragments-{name}", ds, frames=frames)
+    ds = data_set(np.stack(frames), 16)
+    ds.NumberOfFrames = 3
+    encoded(ds, JPEGLSLossless)
+    data, offsets, lengths = encapsulate_extended(streams)
+    ds.PixelData, ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = data, offsets, lengths
+    add("fragments-extended", ds, frames=frames)
     for bits, signed in ((8, False), (10, False), (12, True), (16, True), (16, False)):
         sign = "s" if signed else "u"
         ds = data_set(picture(bits, signed), bits)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::TrainError;
@@ -22,6 +23,26 @@ pub fn draw(path: &Path, epochs: &[EpochLog]) -> Result<(), TrainError> {
 
 type Painted = Result<(), Box<dyn std::error::Error>>;
 
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Whole epochs across, and no finer lines than the labels.
+fn mesh(chart: &mut Chart<'_, '_>) -> Painted {
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .x_label_formatter(&|epoch| {
+            if epoch.fract() == 0.0 {
+                format!("{epoch:.0}")
+            } else {
+                String::new()
+            }
+        })
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .draw()?;
+    Ok(())
+}
+
 fn paint(area: &DrawingArea<SVGBackend<'_>, Shift>, epochs: &[EpochLog]) -> Painted {
     area.fill(&WHITE)?;
     let (upper, lower) = area.split_vertically(300);
@@ -33,7 +54,7 @@ fn paint(area: &DrawingArea<SVGBackend<'_>, Shift>, epochs: &[EpochLog]) -> Pain
         .x_label_area_size(30)
         .y_label_area_size(50)
         .build_cartesian_2d(1.0..last, 0.0..highest * 1.05)?;
-    chart.configure_mesh().x_desc("epoch").draw()?;
+    mesh(&mut chart)?;
     let named = [("total", 0usize), ("logit", 1), ("map", 2)];
     for (name, column) in named {
         let style = Palette99::pick(column).stroke_width(2);
@@ -47,6 +68,7 @@ fn paint(area: &DrawingArea<SVGBackend<'_>, Shift>, epochs: &[EpochLog]) -> Pain
     }
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .draw()?;
@@ -67,7 +89,7 @@ fn paint(area: &DrawingArea<SVGBackend<'_>, Shift>, epochs: &[EpochLog]) -> Pain
         .x_label_area_size(30)
         .y_label_area_size(50)
         .build_cartesian_2d(1.0..last, (lowest - 0.02).max(0.0)..1.005)?;
-    chart.configure_mesh().x_desc("epoch").draw()?;
+    mesh(&mut chart)?;
     for (index, family) in families.into_iter().enumerate() {
         let style = Palette99::pick(index).stroke_width(3);
         let series = |pick: fn(&EpochLog) -> &std::collections::BTreeMap<String, f64>| {

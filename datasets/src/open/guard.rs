@@ -34,7 +34,9 @@ pub fn quiet_decoder_panics() {
 /// Whether this is one of the threads that `jpeg-decoder` starts, whose panics reach the caller too.
 fn decoder_thread() -> bool {
     let thread = std::thread::current();
-    thread.name().is_some_and(|name| name.starts_with("worker thread for component"))
+    thread
+        .name()
+        .is_some_and(|name| name.starts_with("worker thread for component"))
 }
 
 /// Runs `decode`, reporting a panic as corrupt content.
@@ -48,7 +50,10 @@ pub(crate) fn guarded<T>(
     let result = catch_unwind(AssertUnwindSafe(decode));
     DECODING.set(outer);
     result.unwrap_or_else(|panic| {
-        Err(OpenError::corrupt(path, format!("the decoder gave up: {}", message(panic.as_ref()))))
+        Err(OpenError::corrupt(
+            path,
+            format!("the decoder gave up: {}", message(panic.as_ref())),
+        ))
     })
 }
 
@@ -70,7 +75,10 @@ mod tests {
         let path = Path::new("x.dcm");
         let error = guarded::<()>(path, || panic!("index {} out of range", 7)).unwrap_err();
         assert_eq!(error.kind(), "corrupt");
-        assert!(error.to_string().contains("index 7 out of range"), "{error}");
+        assert!(
+            error.to_string().contains("index 7 out of range"),
+            "{error}"
+        );
         assert!(!DECODING.get());
         assert_eq!(guarded(path, || Ok(3)).unwrap(), 3);
     }

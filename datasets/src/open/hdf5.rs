@@ -10,7 +10,7 @@ use hdf5_reader::{Dataset, Datatype, H5Type, Hdf5File, SliceInfo, SliceInfoElem}
 
 use super::source::Source;
 use super::{Decode, OpenOptions, Opened, plain_info, raster};
-use crate::image::{make_finite, robust_range};
+use crate::frame::{make_finite, robust_range};
 use crate::{Display, Format, Frame, ImageInfo, OpenError, Photometric, Voi};
 
 /// Largest chunk that is decompressed in one piece.
@@ -18,8 +18,17 @@ const MAX_CHUNK: usize = 256 << 20;
 /// Objects beyond this are not looked at; archives of images have far fewer data sets.
 const MAX_OBJECTS: usize = 10_000;
 /// Names that data sets of images usually have.
-const HINTS: [&str; 9] =
-    ["image", "images", "data", "pixels", "pixel_data", "volume", "x", "reconstruction_rss", "scan"];
+const HINTS: [&str; 9] = [
+    "image",
+    "images",
+    "data",
+    "pixels",
+    "pixel_data",
+    "volume",
+    "x",
+    "reconstruction_rss",
+    "scan",
+];
 
 /// How the axes of a data set make frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +57,9 @@ pub(super) fn open(path: &Path, source: Source, options: &OpenOptions) -> Opened
     let error = |e| translate(path, &e);
     let limits = hdf5_reader::OpenOptions::default()
         .with_max_chunk_bytes(MAX_CHUNK)
-        .with_max_read_bytes(usize::try_from(options.max_pixels.saturating_mul(32)).unwrap_or(usize::MAX))
+        .with_max_read_bytes(
+            usize::try_from(options.max_pixels.saturating_mul(32)).unwrap_or(usize::MAX),
+        )
         .with_max_object_header_bytes(8 << 20);
     let file = match source.into_parts() {
         Ok(file) => {
@@ -59,22 +70,36 @@ pub(super) fn open(path: &Path, source: Source, options: &OpenOptions) -> Opened
     }
     .map_err(error)?;
     let mut found = Found::default();
-    found.walk(&file.root_group().map_err(error)?, "", 0).map_err(error)?;
-    let Some(best) = found.best() else { return Err(found.nothing(path)) };
+    found
+        .walk(&file.root_group().map_err(error)?, "", 0)
+        .map_err(error)?;
+    let Some(best) = found.best() else {
+        return Err(found.nothing(path));
+    };
     let Candidate { name, data, axes } = best;
     options.check_pixels(path, axes.rows, axes.columns)?;
     let bits = (depth(data.dtype()).unwrap_or(8) * 8) as u16;
-    let samples = data.shape().iter().fold(1_u64, |product, &size| product.saturating_mul(size));
+    let samples = data
+        .shape()
+        .iter()
+        .fold(1_u64, |product, &size| product.saturating_mul(size));
     options.check_decoded(path, samples.saturating_mul(u64::from(bits / 8)))?;
     let Ok(frames) = u32::try_from(axes.frames) else {
         return Err(OpenError::corrupt(path, format!("{} frames", axes.frames)));
     };
-    let mut info = plain_info(path, Format::Hdf5, axes.rows as u32, axes.columns as u32, bits);
+    let mut info = plain_info(
+        path,
+        Format::Hdf5,
+        axes.rows as u32,
+        axes.columns as u32,
+        bits,
+    );
     info.frames = frames;
     if axes.channels.is_some_and(|count| count > 1) {
         info.photometric = Photometric::Rgb;
     }
-    info.notes.push(format!("data set '{name}' of shape {:?}", data.shape()));
+    info.notes
+        .push(format!("data set '{name}' of shape {:?}", data.shape()));
     if axes.channels == Some(4) {
         info.notes.push("alpha channel ignored".into());
     }
@@ -116,7 +141,10 @@ impl Found {
     fn best(&mut self) -> Option<Candidate> {
         let rank = |c: &Candidate| {
             let name = c.data.name().to_ascii_lowercase();
-            (HINTS.contains(&name.as_str()), c.data.shape().iter().product::<u64>())
+            (
+                HINTS.contains(&name.as_str()),
+                c.data.shape().iter().product::<u64>(),
+            )
         };
         let best = (0..self.candidates.len()).max_by_key(|&i| rank(&self.candidates[i]))?;
         Some(self.candidates.swap_remove(best))
@@ -130,7 +158,10 @@ impl Found {
             ),
             None => OpenError::NoPixels {
                 path: path.into(),
-                reason: format!("none of {} HDF5 data sets has two or three numeric axes", self.sets),
+                reason: format!(
+                    "none of {} HDF5 data sets has two or three numeric axes",
+                    self.sets
+                ),
             },
         }
     }
@@ -144,8 +175,14 @@ fn is_complex(kind: &Datatype) -> bool {
 /// Bytes of a numeric sample; `None` for everything else.
 fn depth(kind: &Datatype) -> Option<usize> {
     match kind {
-        Datatype::FixedPoint { size: size @ (1 | 2 | 4 | 8), .. }
-        | Datatype::FloatingPoint { size: size @ (2 | 4 | 8), .. } => Some(usize::from(*size)),
+        Datatype::FixedPoint {
+            size: size @ (1 | 2 | 4 | 8),
+            ..
+        }
+        | Datatype::FloatingPoint {
+            size: size @ (2 | 4 | 8),
+            ..
+        } => Some(usize::from(*size)),
         Datatype::Enum { base, .. } => depth(base),
         _ => None,
     }
@@ -153,12 +190,21 @@ fn depth(kind: &Datatype) -> Option<usize> {
 
 fn depth_and_axes(data: &Dataset) -> Option<Axes> {
     depth(data.dtype())?;
-    axes(data.shape(), matches!(data.dtype(), Datatype::FixedPoint { size: 1, .. }))
+    axes(
+        data.shape(),
+        matches!(data.dtype(), Datatype::FixedPoint { size: 1, .. }),
+    )
 }
 
 fn axes(shape: &[u64], bytes: bool) -> Option<Axes> {
     let axes = |stacked, frames, rows, columns, channels| {
-        let some = Axes { stacked, frames, rows, columns, channels };
+        let some = Axes {
+            stacked,
+            frames,
+            rows,
+            columns,
+            channels,
+        };
         (frames > 0 && rows > 1 && columns > 1).then_some(some)
     };
     match *shape {
@@ -176,14 +222,22 @@ fn axes(shape: &[u64], bytes: bool) -> Option<Axes> {
 
 impl Decode for Stack {
     fn frame(&mut self, info: &ImageInfo, index: u32) -> Result<Frame, OpenError> {
-        let all = |end| SliceInfoElem::Slice { start: 0, end, step: 1 };
+        let all = |end| SliceInfoElem::Slice {
+            start: 0,
+            end,
+            step: 1,
+        };
         let mut selections = Vec::new();
         if self.axes.stacked {
             selections.push(SliceInfoElem::Index(index.into()));
         }
         selections.extend([all(self.axes.rows), all(self.axes.columns)]);
         // An alpha channel is left in the file.
-        let channels = if self.axes.channels.is_some_and(|count| count > 1) { 3 } else { 1 };
+        let channels = if self.axes.channels.is_some_and(|count| count > 1) {
+            3
+        } else {
+            1
+        };
         if self.axes.channels.is_some() {
             selections.push(all(channels));
         }
@@ -192,13 +246,29 @@ impl Decode for Stack {
         let mut values: Vec<f32> = array.into_iter().map(|Sample(value)| value).collect();
         if info.bits_stored == 8 || channels == 3 {
             let channels = channels as u8;
-            return Ok(raster::frame(info.rows, info.columns, channels, values, info.bits_stored));
+            return Ok(raster::frame(
+                info.rows,
+                info.columns,
+                channels,
+                values,
+                info.bits_stored,
+            ));
         }
         let mut notes = Vec::new();
         make_finite(&mut values, &mut notes);
         let (low, high) = robust_range(&values);
-        let display = Display { inverted: false, voi: Voi::Range { low, high } };
-        Ok(Frame { rows: info.rows, columns: info.columns, channels: 1, values, display, notes })
+        let display = Display {
+            inverted: false,
+            voi: Voi::Range { low, high },
+        };
+        Ok(Frame {
+            rows: info.rows,
+            columns: info.columns,
+            channels: 1,
+            values,
+            display,
+            notes,
+        })
     }
 }
 
@@ -208,16 +278,22 @@ struct Sample(f32);
 
 impl H5Type for Sample {
     fn hdf5_type() -> Datatype {
-        Datatype::FloatingPoint { size: 4, byte_order: ByteOrder::LittleEndian }
+        Datatype::FloatingPoint {
+            size: 4,
+            byte_order: ByteOrder::LittleEndian,
+        }
     }
 
     fn from_bytes(bytes: &[u8], kind: &Datatype) -> Result<Self, Error> {
         let f64_of = |v: f64| Ok(Self(v as f32));
         match kind {
-            Datatype::FloatingPoint { size: 2, byte_order } => {
-                let [low, high]: [u8; 2] = bytes
-                    .try_into()
-                    .map_err(|_| Error::InvalidData("a half float of other than two bytes".into()))?;
+            Datatype::FloatingPoint {
+                size: 2,
+                byte_order,
+            } => {
+                let [low, high]: [u8; 2] = bytes.try_into().map_err(|_| {
+                    Error::InvalidData("a half float of other than two bytes".into())
+                })?;
                 let bits = match byte_order {
                     ByteOrder::LittleEndian => u16::from_le_bytes([low, high]),
                     ByteOrder::BigEndian => u16::from_be_bytes([low, high]),
@@ -283,7 +359,12 @@ mod tests {
 
     #[test]
     fn half_floats() {
-        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8)] {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+        ] {
             assert_eq!(half(bits), value);
         }
         assert!(half(0x7e00).is_nan());

@@ -36,7 +36,11 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { max_pixels: 100_000_000, max_file_bytes: 4 << 30, max_decoded_bytes: 4 << 30 }
+        Self {
+            max_pixels: 100_000_000,
+            max_file_bytes: 4 << 30,
+            max_decoded_bytes: 4 << 30,
+        }
     }
 }
 
@@ -44,12 +48,20 @@ impl OpenOptions {
     /// Refuses frames that are empty or larger than the limit.
     fn check_pixels(&self, path: &Path, rows: u64, columns: u64) -> Result<(), OpenError> {
         if rows == 0 || columns == 0 {
-            return Err(OpenError::corrupt(path, format!("a frame of {columns} x {rows} pixels")));
+            return Err(OpenError::corrupt(
+                path,
+                format!("a frame of {columns} x {rows} pixels"),
+            ));
         }
         let size = rows.saturating_mul(columns);
         if size > self.max_pixels || rows.max(columns) > u64::from(u32::MAX) {
             let limit = self.max_pixels;
-            return Err(OpenError::TooLarge { path: path.into(), what: "frame in pixels", size, limit });
+            return Err(OpenError::TooLarge {
+                path: path.into(),
+                what: "frame in pixels",
+                size,
+                limit,
+            });
         }
         Ok(())
     }
@@ -138,14 +150,21 @@ impl Image {
         let Self { info, decoder } = self;
         if index >= info.frames {
             let (path, frames) = (info.path.clone(), info.frames);
-            return Err(OpenError::NoSuchFrame { path, index, frames });
+            return Err(OpenError::NoSuchFrame {
+                path,
+                index,
+                frames,
+            });
         }
         let frame = guarded(&info.path, || decoder.frame(info, index))?;
         let expected = frame.rows as usize * frame.columns as usize * usize::from(frame.channels);
         if frame.values.len() != expected {
             return Err(OpenError::corrupt(
                 &info.path,
-                format!("{} samples decoded where {expected} belong", frame.values.len()),
+                format!(
+                    "{} samples decoded where {expected} belong",
+                    frame.values.len()
+                ),
             ));
         }
         Ok(frame)
@@ -154,7 +173,9 @@ impl Image {
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Image").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("Image")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::source::Source;
 use super::{Decode, OpenOptions, Opened, plain_info, raster};
-use crate::image::{make_finite, robust_range};
+use crate::frame::{make_finite, robust_range};
 use crate::{Display, Format, Frame, ImageInfo, OpenError, Photometric, Voi};
 
 /// The fields of a header that lead to the voxels.
@@ -125,7 +125,9 @@ fn parse(head: &[u8]) -> Result<Header, String> {
     let mut dim = [1_u64; 8];
     for axis in 1..=raw[0] as usize {
         // Some writers leave 0 in axes of one element.
-        dim[axis] = u64::try_from(raw[axis]).map_err(|_| format!("axis of {}", raw[axis]))?.max(1);
+        dim[axis] = u64::try_from(raw[axis])
+            .map_err(|_| format!("axis of {}", raw[axis]))?
+            .max(1);
     }
     let (code, units, offset, slope, intercept, pixdim);
     if version2 {
@@ -180,33 +182,55 @@ struct Volume {
     header: Header,
 }
 
-pub(super) fn open(path: &Path, mut source: Source, gzipped: bool, options: &OpenOptions) -> Opened {
+pub(super) fn open(
+    path: &Path,
+    mut source: Source,
+    gzipped: bool,
+    options: &OpenOptions,
+) -> Opened {
     let mut head = Vec::new();
     let length = source.len();
     let read = if gzipped {
         source.seek_to(0).and_then(|()| {
-            MultiGzDecoder::new(&mut source).take(544).read_to_end(&mut head)
+            MultiGzDecoder::new(&mut source)
+                .take(544)
+                .read_to_end(&mut head)
         })
     } else {
         source.by_ref().take(544).read_to_end(&mut head)
     };
     read.map_err(|e| OpenError::corrupt(path, format!("header: {e}")))?;
     if head.len() < 348 {
-        return Err(OpenError::truncated(path, "NIfTI header", 348, head.len() as u64));
+        return Err(OpenError::truncated(
+            path,
+            "NIfTI header",
+            348,
+            head.len() as u64,
+        ));
     }
     let header = parse(&head).map_err(|reason| OpenError::unsupported(path, reason))?;
     let [_, columns, rows, deep @ ..] = header.dim;
     options.check_pixels(path, rows, columns)?;
-    let frames = deep.iter().fold(1_u64, |product, &size| product.saturating_mul(size));
+    let frames = deep
+        .iter()
+        .fold(1_u64, |product, &size| product.saturating_mul(size));
     let slice = rows * columns * header.kind.bytes();
     let end = frames.saturating_mul(slice).saturating_add(header.offset);
     let Ok(frames) = u32::try_from(frames) else {
-        return Err(OpenError::corrupt(path, format!("a volume of {frames} slices")));
+        return Err(OpenError::corrupt(
+            path,
+            format!("a volume of {frames} slices"),
+        ));
     };
     if gzipped {
         options.check_decoded(path, end)?;
     } else if end > length {
-        return Err(OpenError::truncated(path, "voxels", end - header.offset, length.saturating_sub(header.offset)));
+        return Err(OpenError::truncated(
+            path,
+            "voxels",
+            end - header.offset,
+            length.saturating_sub(header.offset),
+        ));
     }
     let bits = (header.kind.bytes() * 8) as u16;
     let mut info = plain_info(path, Format::Nifti, rows as u32, columns as u32, bits);
@@ -217,10 +241,17 @@ pub(super) fn open(path: &Path, mut source: Source, gzipped: bool, options: &Ope
         info.bits_stored = 8;
     }
     if deep[1..].iter().any(|&size| size > 1) {
-        info.notes.push(format!("{} slices at each of {} points in time or channels", deep[0], u64::from(frames) / deep[0]));
+        info.notes.push(format!(
+            "{} slices at each of {} points in time or channels",
+            deep[0],
+            u64::from(frames) / deep[0]
+        ));
     }
     if (header.slope, header.intercept) != (1.0, 0.0) {
-        info.notes.push(format!("values scaled by {} x + {}", header.slope, header.intercept));
+        info.notes.push(format!(
+            "values scaled by {} x + {}",
+            header.slope, header.intercept
+        ));
     }
     let stream = if gzipped {
         source.seek_to(0).map_err(|e| OpenError::io(path, e))?;
@@ -238,7 +269,9 @@ impl Volume {
             return source.read_at(path, "voxels", offset, count);
         }
         let damaged = |e: io::Error| match e.kind() {
-            io::ErrorKind::UnexpectedEof => OpenError::truncated(path, "gzip stream", offset + count, 0),
+            io::ErrorKind::UnexpectedEof => {
+                OpenError::truncated(path, "gzip stream", offset + count, 0)
+            }
             _ => OpenError::corrupt(path, format!("gzip stream: {e}")),
         };
         if matches!(&self.stream, Stream::Gzip(_, next) if *next > offset) {
@@ -282,11 +315,18 @@ impl Decode for Volume {
         let (rows, columns) = (info.rows, info.columns);
         if matches!(kind, Voxel::Rgb | Voxel::Rgba) {
             let stored = kind.bytes() as usize;
-            let values =
-                bytes.chunks_exact(stored).flat_map(|v| v[..3].iter().map(|&c| c.into())).collect();
+            let values = bytes
+                .chunks_exact(stored)
+                .flat_map(|v| v[..3].iter().map(|&c| c.into()))
+                .collect();
             return Ok(raster::frame(rows, columns, 3, values, 8));
         }
-        let Header { slope, intercept, big_endian, .. } = self.header;
+        let Header {
+            slope,
+            intercept,
+            big_endian,
+            ..
+        } = self.header;
         let mut values = scaled(&bytes, kind, big_endian, slope, intercept);
         let mut notes = Vec::new();
         make_finite(&mut values, &mut notes);
@@ -297,8 +337,18 @@ impl Decode for Volume {
             }
             _ => robust_range(&values),
         };
-        let display = Display { inverted: false, voi: Voi::Range { low, high } };
-        Ok(Frame { rows, columns, channels: 1, values, display, notes })
+        let display = Display {
+            inverted: false,
+            voi: Voi::Range { low, high },
+        };
+        Ok(Frame {
+            rows,
+            columns,
+            channels: 1,
+            values,
+            display,
+            notes,
+        })
     }
 }
 
@@ -317,11 +367,16 @@ fn scaled(bytes: &[u8], kind: Voxel, big: bool, slope: f64, intercept: f64) -> V
             }
             voxel
         };
-        voxels.iter().map(|&voxel| scale(read(ordered(voxel)))).collect()
+        voxels
+            .iter()
+            .map(|&voxel| scale(read(ordered(voxel))))
+            .collect()
     }
     let scale = |v: f64| (v * slope + intercept) as f32;
     match kind {
-        Voxel::U8 | Voxel::Rgb | Voxel::Rgba => convert(bytes, big, |b: [u8; 1]| b[0].into(), scale),
+        Voxel::U8 | Voxel::Rgb | Voxel::Rgba => {
+            convert(bytes, big, |b: [u8; 1]| b[0].into(), scale)
+        }
         Voxel::I8 => convert(bytes, big, |b| i8::from_le_bytes(b).into(), scale),
         Voxel::U16 => convert(bytes, big, |b| u16::from_le_bytes(b).into(), scale),
         Voxel::I16 => convert(bytes, big, |b| i16::from_le_bytes(b).into(), scale),

@@ -1,6 +1,6 @@
 //! PNG, JPEG and WebP.
 
-use std::io::{Read, Seek};
+use std::io::Seek;
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -8,42 +8,90 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use super::codec::{self, Samples};
 use super::source::Source;
 use super::{Decode, OpenOptions, Opened, plain_info};
-use crate::image::{make_finite, robust_range};
+use crate::frame::{make_finite, robust_range};
 use crate::{Display, Format, Frame, ImageInfo, OpenError, Photometric, Voi};
 
-/// Largest part of a compressed raster that is kept in memory for the fallback JPEG decoders.
-const MAX_JPEG: u64 = 256 << 20;
+/// Where a JPEG's frame header is, behind whatever metadata.
+const JPEG_HEAD: u64 = 8 << 20;
+/// Largest JPEG: its decoder takes it in one piece.
+const MAX_JPEG: u64 = 512 << 20;
 
+pub(super) fn open(path: &Path, source: Source, format: Format, options: &OpenOptions) -> Opened {
+    if format == Format::Jpeg {
+        open_jpeg(path, source, options)
+    } else {
+        open_raster(path, source, format, options)
+    }
+}
+
+/// A JPEG of any process, 8 to 16 bits.
+struct Jpeg {
+    source: Source,
+    header: codec::jpeg::Header,
+}
+
+fn open_jpeg(path: &Path, mut source: Source, options: &OpenOptions) -> Opened {
+    let head = source.head(path, JPEG_HEAD)?;
+    let header = codec::jpeg::header(&head).map_err(|e| e.at(path))?;
+    let (rows, columns) = (header.rows.into(), header.columns.into());
+    options.check_pixels(path, u64::from(rows), u64::from(columns))?;
+    let mut info = plain_info(path, Format::Jpeg, rows, columns, header.precision.into());
+    if header.components > 1 {
+        info.photometric = Photometric::Rgb;
+    }
+    if source.len() > MAX_JPEG {
+        let (path, size) = (path.into(), source.len());
+        return Err(OpenError::TooLarge {
+            path,
+            what: "JPEG in bytes",
+            size,
+            limit: MAX_JPEG,
+        });
+    }
+    Ok((info, Box::new(Jpeg { source, header })))
+}
+
+impl Decode for Jpeg {
+    fn frame(&mut self, info: &ImageInfo, _index: u32) -> Result<Frame, OpenError> {
+        let path = &info.path;
+        let length = self.source.len();
+        let bytes = self.source.read_at(path, "JPEG", 0, length)?;
+        let mut decoded = codec::jpeg::decode(&bytes).map_err(|e| e.at(path))?;
+        if self.header.is_ycc() {
+            codec::color::ybr_full_to_rgb(&mut decoded.samples, decoded.precision);
+        }
+        let bits = decoded.precision.into();
+        let values = decoded.samples.into_f32();
+        Ok(frame(
+            decoded.rows,
+            decoded.columns,
+            decoded.channels,
+            values,
+            bits,
+        ))
+    }
+}
+
+/// A PNG or WebP.
 struct Raster {
     source: Source,
-    format: Format,
-    /// JPEG processes that the everyday decoder lacks: lossless, and 12 bits per sample.
-    medical_jpeg: bool,
+    format: ImageFormat,
     max_pixels: u64,
 }
 
-pub(super) fn open(
-    path: &Path,
-    mut source: Source,
-    format: Format,
-    options: &OpenOptions,
-) -> Opened {
-    if format == Format::Jpeg {
-        let bytes = source.read_at(path, "JPEG", 0, source.len().min(MAX_JPEG))?;
-        let header = codec::jpeg::header(&bytes).map_err(|e| e.at(path))?;
-        options.check_pixels(path, header.rows.into(), header.columns.into())?;
-        if header.lossless || header.precision > 8 {
-            let (rows, columns) = (header.rows.into(), header.columns.into());
-            let mut info = plain_info(path, format, rows, columns, header.precision.into());
-            if header.components == 3 {
-                info.photometric = Photometric::Rgb;
-            }
-            let max_pixels = options.max_pixels;
-            return Ok((info, Box::new(Raster { source, format, medical_jpeg: true, max_pixels })));
-        }
-    }
-    let png = png_header(&mut source, path, format)?;
-    let mut raster = Raster { source, format, medical_jpeg: false, max_pixels: options.max_pixels };
+fn open_raster(path: &Path, mut source: Source, format: Format, options: &OpenOptions) -> Opened {
+    let head = source.head(path, 26)?;
+    let max_pixels = options.max_pixels;
+    let kind = if format == Format::Png {
+        ImageFormat::Png
+    } else {
+        ImageFormat::WebP
+    };
+    let mut raster = Raster {
+        source,
+        format: kind,
+        max_pixels,
+    };
     let decoder = raster.decoder(path)?;
     let (columns, rows) = decoder.dimensions();
     options.check_pixels(path, rows.into(), columns.into())?;
@@ -54,12 +102,11 @@ pub(super) fn open(
     if color.has_color() {
         info.photometric = Photometric::Rgb;
     }
-    if let Some((bits, kind)) = png {
-        if kind == 3 {
-            info.photometric = Photometric::Palette;
-        } else {
-            info.bits_stored = bits;
-        }
+    // Bit depth and colour type as the IHDR chunk has them, before the decoder expands them.
+    match head.get(24..26) {
+        Some(&[_, 3]) if format == Format::Png => info.photometric = Photometric::Palette,
+        Some(&[bits, _]) if format == Format::Png => info.bits_stored = bits.into(),
+        _ => {}
     }
     if color.has_alpha() {
         info.notes.push("alpha channel ignored".into());
@@ -67,73 +114,39 @@ pub(super) fn open(
     Ok((info, Box::new(raster)))
 }
 
-/// Bit depth and colour type from a PNG's IHDR chunk.
-fn png_header(
-    source: &mut Source,
-    path: &Path,
-    format: Format,
-) -> Result<Option<(u16, u8)>, OpenError> {
-    if format != Format::Png {
-        return Ok(None);
-    }
-    let head = source.head(path, 26)?;
-    match head.get(24..26) {
-        Some(&[bits, kind]) => Ok(Some((bits.into(), kind))),
-        _ => Err(OpenError::truncated(path, "PNG header", 26, head.len() as u64)),
-    }
-}
-
 impl Raster {
     fn decoder(&mut self, path: &Path) -> Result<impl ImageDecoder + '_, OpenError> {
-        let format = match self.format {
-            Format::Png => ImageFormat::Png,
-            Format::Webp => ImageFormat::WebP,
-            _ => ImageFormat::Jpeg,
-        };
-        self.source.rewind().map_err(|source| OpenError::io(path, source))?;
-        let mut reader = ImageReader::with_format(&mut self.source, format);
+        self.source
+            .rewind()
+            .map_err(|source| OpenError::io(path, source))?;
+        let mut reader = ImageReader::with_format(&mut self.source, self.format);
         let mut limits = Limits::no_limits();
         // Four channels of 16 bits, and as much again for a decoder's own buffers.
         limits.max_alloc = Some(self.max_pixels.saturating_mul(16));
         reader.limits(limits);
-        reader.into_decoder().map_err(|error| translate(path, error))
-    }
-
-    fn medical_jpeg(&mut self, info: &ImageInfo) -> Result<Frame, OpenError> {
-        let path = &info.path;
-        let mut bytes = Vec::new();
-        self.source
-            .rewind()
-            .and_then(|()| self.source.by_ref().take(MAX_JPEG).read_to_end(&mut bytes))
-            .map_err(|source| OpenError::io(path, source))?;
-        let mut decoded = codec::jpeg::decode(&bytes).map_err(|e| e.at(path))?;
-        if decoded.channels == 3 {
-            codec::color::jfif_to_rgb(&mut decoded);
-        }
-        let values = decoded.samples.into_f32();
-        Ok(frame(info.rows, info.columns, decoded.channels, values, decoded.precision.into()))
+        reader
+            .into_decoder()
+            .map_err(|error| translate(path, error))
     }
 }
 
 impl Decode for Raster {
     fn frame(&mut self, info: &ImageInfo, _index: u32) -> Result<Frame, OpenError> {
-        if self.medical_jpeg {
-            return self.medical_jpeg(info);
-        }
-        let decoder = self.decoder(&info.path)?;
-        let image = DynamicImage::from_decoder(decoder).map_err(|e| translate(&info.path, e))?;
+        let path = &info.path;
+        let decoder = self.decoder(path)?;
+        let image = DynamicImage::from_decoder(decoder).map_err(|e| translate(path, e))?;
         let (rows, columns) = (image.height(), image.width());
         let color = image.color();
         let gray = !color.has_color();
-        let samples = match (color.bytes_per_pixel() / color.channel_count(), gray) {
-            (1, true) => Samples::U8(image.into_luma8().into_raw()),
-            (1, false) => Samples::U8(image.into_rgb8().into_raw()),
-            (2, true) => Samples::U16(image.into_luma16().into_raw()),
-            (2, false) => Samples::U16(image.into_rgb16().into_raw()),
-            _ => return Err(OpenError::unsupported(&info.path, format!("{color:?} samples"))),
+        let (bits, samples) = match (color.bytes_per_pixel() / color.channel_count(), gray) {
+            (1, true) => (8, Samples::U8(image.into_luma8().into_raw())),
+            (1, false) => (8, Samples::U8(image.into_rgb8().into_raw())),
+            (2, true) => (16, Samples::U16(image.into_luma16().into_raw())),
+            (2, false) => (16, Samples::U16(image.into_rgb16().into_raw())),
+            _ => return Err(OpenError::unsupported(path, format!("{color:?} samples"))),
         };
-        let container = if matches!(samples, Samples::U8(_)) { 8 } else { 16 };
-        Ok(frame(rows, columns, if gray { 1 } else { 3 }, samples.into_f32(), container))
+        let channels = if gray { 1 } else { 3 };
+        Ok(frame(rows, columns, channels, samples.into_f32(), bits))
     }
 }
 
@@ -150,8 +163,18 @@ pub(super) fn frame(rows: u32, columns: u32, channels: u8, values: Vec<f32>, bit
     } else {
         robust_range(&values)
     };
-    let display = Display { inverted: false, voi: Voi::Range { low, high } };
-    Frame { rows, columns, channels, values, display, notes }
+    let display = Display {
+        inverted: false,
+        voi: Voi::Range { low, high },
+    };
+    Frame {
+        rows,
+        columns,
+        channels,
+        values,
+        display,
+        notes,
+    }
 }
 
 fn translate(path: &Path, error: ImageError) -> OpenError {

@@ -37,9 +37,9 @@ pub(crate) fn sniff(source: &mut Source, path: &Path) -> Result<Content, OpenErr
         return gzipped(&head, path);
     }
     if let Some(volume) = nifti(&head) {
-        return volume.map(|()| Content::Plain(Format::Nifti)).map_err(|reason| {
-            OpenError::unsupported(path, reason)
-        });
+        return volume
+            .map(|()| Content::Plain(Format::Nifti))
+            .map_err(|reason| OpenError::unsupported(path, reason));
     }
     if bare_dicom(&head) {
         return Ok(Content::Plain(Format::Dicom));
@@ -55,14 +55,19 @@ fn signature(head: &[u8]) -> Option<Format> {
     if head.starts_with(&[0xff, 0xd8, 0xff]) {
         return Some(Format::Jpeg);
     }
-    if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| head.starts_with(*magic)) {
+    if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
+        .iter()
+        .any(|magic| head.starts_with(*magic))
+    {
         return Some(Format::Tiff);
     }
     if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP") {
         return Some(Format::Webp);
     }
     // The superblock starts at 0 or at a power of two from 512 on.
-    let hdf5 = [0, 512, 1024, 2048].iter().any(|&at| head.get(at..at + 8) == Some(HDF5));
+    let hdf5 = [0, 512, 1024, 2048]
+        .iter()
+        .any(|&at| head.get(at..at + 8) == Some(HDF5));
     hdf5.then_some(Format::Hdf5)
 }
 
@@ -94,11 +99,16 @@ fn nifti(head: &[u8]) -> Option<Result<(), String>> {
 fn gzipped(head: &[u8], path: &Path) -> Result<Content, OpenError> {
     let mut inside = Vec::new();
     // An error here only means that the 4 KiB end inside the stream.
-    let _ = MultiGzDecoder::new(head).take(1024).read_to_end(&mut inside);
+    let _ = MultiGzDecoder::new(head)
+        .take(1024)
+        .read_to_end(&mut inside);
     match nifti(&inside) {
         Some(Ok(())) => Ok(Content::GzippedNifti),
         Some(Err(reason)) => Err(OpenError::unsupported(path, format!("gzipped: {reason}"))),
-        None => Err(OpenError::unsupported(path, "gzipped data that is no NIfTI volume")),
+        None => Err(OpenError::unsupported(
+            path,
+            "gzipped data that is no NIfTI volume",
+        )),
     }
 }
 
@@ -107,7 +117,9 @@ fn gzipped(head: &[u8], path: &Path) -> Result<Content, OpenError> {
 /// Accepts the groups that a data set can start with: 0002 (file meta), 0004 (directory) and 0008
 /// (identifying). Everything else would be a guess on arbitrary bytes.
 fn bare_dicom(head: &[u8]) -> bool {
-    let Some(&[g0, g1, e0, e1, v0, v1, l0, l1]) = head.get(..8) else { return false };
+    let Some(&[g0, g1, e0, e1, v0, v1, l0, l1]) = head.get(..8) else {
+        return false;
+    };
     let (group, element, big) = match (u16::from_le_bytes([g0, g1]), u16::from_be_bytes([g0, g1])) {
         (group @ (2 | 4 | 8), _) => (group, u16::from_le_bytes([e0, e1]), false),
         (_, group @ 8) => (group, u16::from_be_bytes([e0, e1]), true),
@@ -117,8 +129,9 @@ fn bare_dicom(head: &[u8]) -> bool {
     if element > if group == 8 { 0x0070 } else { 0x0016 } {
         return false;
     }
-    const VRS: [&[u8; 2]; 12] =
-        [b"UL", b"CS", b"DA", b"TM", b"UI", b"LO", b"SH", b"OB", b"LT", b"PN", b"DT", b"AE"];
+    const VRS: [&[u8; 2]; 12] = [
+        b"UL", b"CS", b"DA", b"TM", b"UI", b"LO", b"SH", b"OB", b"LT", b"PN", b"DT", b"AE",
+    ];
     if VRS.contains(&&[v0, v1]) {
         return true;
     }
@@ -128,7 +141,11 @@ fn bare_dicom(head: &[u8]) -> bool {
 }
 
 fn unknown(head: &[u8]) -> String {
-    if head.iter().take(512).all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e)) {
+    if head
+        .iter()
+        .take(512)
+        .all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
+    {
         return "plain text".into();
     }
     let known: [(&[u8], &str); 7] = [
@@ -136,11 +153,17 @@ fn unknown(head: &[u8]) -> String {
         (b"%PDF", "a PDF document"),
         (b"BM", "a BMP image: convert it to PNG"),
         (b"GIF8", "a GIF image: convert it to PNG"),
-        (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 file outside DICOM: convert it to PNG or TIFF"),
+        (
+            b"\x00\x00\x00\x0cjP  ",
+            "a JPEG 2000 file outside DICOM: convert it to PNG or TIFF",
+        ),
         (b"NRRD", "an NRRD volume: convert it to NIfTI"),
         (b"\x93NUMPY", "a NumPy array: convert it to HDF5 or TIFF"),
     ];
-    let name = known.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name);
+    let name = known
+        .iter()
+        .find(|(magic, _)| head.starts_with(magic))
+        .map(|(_, name)| *name);
     name.map_or_else(
         || {
             let hex: Vec<String> = head.iter().take(8).map(|b| format!("{b:02x}")).collect();
@@ -168,7 +191,10 @@ mod tests {
         let mut user_block = vec![0; 1024];
         user_block[512..520].copy_from_slice(b"\x89HDF\r\n\x1a\n");
         assert_eq!(sniff_bytes(&user_block), Ok(Content::Plain(Format::Hdf5)));
-        assert_eq!(sniff_bytes(b"RIFF\0\0\0\0WEBPVP8L"), Ok(Content::Plain(Format::Webp)));
+        assert_eq!(
+            sniff_bytes(b"RIFF\0\0\0\0WEBPVP8L"),
+            Ok(Content::Plain(Format::Webp))
+        );
     }
 
     #[test]
@@ -179,7 +205,10 @@ mod tests {
         for bytes in [&explicit[..], implicit, big] {
             assert_eq!(sniff_bytes(bytes), Ok(Content::Plain(Format::Dicom)));
         }
-        assert_eq!(sniff_bytes(b"\x08\x00\x05\x00\xff\xff\xff\x7fxxxx"), Err("unsupported_format"));
+        assert_eq!(
+            sniff_bytes(b"\x08\x00\x05\x00\xff\xff\xff\x7fxxxx"),
+            Err("unsupported_format")
+        );
     }
 
     #[test]

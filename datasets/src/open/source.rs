@@ -21,20 +21,33 @@ impl Source {
     /// Opens a regular file. Never blocks: what is no regular file is refused before it is opened.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let error = |source| OpenError::io(path, source);
-        let not_a_file = |found| OpenError::NotAFile { path: path.into(), found };
+        let not_a_file = |found| OpenError::NotAFile {
+            path: path.into(),
+            found,
+        };
         let kind = std::fs::metadata(path).map_err(error)?;
         if !kind.is_file() {
-            return Err(not_a_file(if kind.is_dir() { "directory" } else { "pipe, socket or device" }));
+            return Err(not_a_file(if kind.is_dir() {
+                "directory"
+            } else {
+                "pipe, socket or device"
+            }));
         }
         let file = File::open(path).map_err(error)?;
         let len = file.metadata().map_err(error)?.len();
-        Ok(Self { inner: Inner::File(BufReader::with_capacity(1 << 16, file)), len })
+        Ok(Self {
+            inner: Inner::File(BufReader::with_capacity(1 << 16, file)),
+            len,
+        })
     }
 
     /// Takes bytes that are in memory already.
     pub(crate) fn memory(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
-        Self { inner: Inner::Memory(Cursor::new(bytes)), len }
+        Self {
+            inner: Inner::Memory(Cursor::new(bytes)),
+            len,
+        }
     }
 
     /// Length in bytes when the source was opened.

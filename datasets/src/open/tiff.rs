@@ -40,15 +40,29 @@ pub(super) fn open(path: &Path, mut source: Source, options: &OpenOptions) -> Op
     };
     while decoder.more_images() && info.frames < MAX_PAGES {
         if decoder.next_image().is_err() {
-            info.notes.push(format!("page {} is damaged, later pages ignored", info.frames + 1));
+            info.notes.push(format!(
+                "page {} is damaged, later pages ignored",
+                info.frames + 1
+            ));
             break;
         }
         info.frames += 1;
     }
-    if decoder.find_tag(Tag::PhotometricInterpretation).ok().flatten().is_some_and(white_is_zero) {
+    if decoder
+        .find_tag(Tag::PhotometricInterpretation)
+        .ok()
+        .flatten()
+        .is_some_and(white_is_zero)
+    {
         info.notes.push("WhiteIsZero inverted".into());
     }
-    Ok((info, Box::new(Pages { decoder, options: options.clone() })))
+    Ok((
+        info,
+        Box::new(Pages {
+            decoder,
+            options: options.clone(),
+        }),
+    ))
 }
 
 fn white_is_zero(value: tiff::decoder::ifd::Value) -> bool {
@@ -62,14 +76,19 @@ impl Decode for Pages {
         let decoder = &mut self.decoder;
         decoder.seek_to_image(index as usize).map_err(error)?;
         let (columns, rows) = decoder.dimensions().map_err(error)?;
-        self.options.check_pixels(path, rows.into(), columns.into())?;
+        self.options
+            .check_pixels(path, rows.into(), columns.into())?;
         let color = decoder.colortype().map_err(error)?;
         let stored = usize::from(color.num_samples());
         let mut pixels = DecodingResult::U8(Vec::new());
         let layout = decoder.read_image_to_buffer(&mut pixels).map_err(error)?;
         // Signed bytes have no 0..255 range to be shown in.
         let signed = matches!(pixels, DecodingResult::I8(_));
-        let bits = if signed { 16 } else { u16::from(color.bit_depth()) };
+        let bits = if signed {
+            16
+        } else {
+            u16::from(color.bit_depth())
+        };
         let values = match pixels {
             DecodingResult::U8(packed) if bits < 8 => unpack(&packed, columns, stored, bits),
             pixels => floats(pixels),
@@ -78,9 +97,9 @@ impl Decode for Pages {
         let values = interleaved(path, values, &layout, stored, count)?;
         let (channels, values) = match color {
             ColorType::Gray(_) => (1, values),
-            ColorType::GrayA(_) => (1, keep(values, 2, 1)),
+            ColorType::GrayA(_) => (1, keep(&values, 2, 1)),
             ColorType::RGB(_) => (3, values),
-            ColorType::RGBA(_) => (3, keep(values, 4, 3)),
+            ColorType::RGBA(_) => (3, keep(&values, 4, 3)),
             ColorType::Palette(_) => {
                 let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(error)?;
                 let rgb = look_up(&values, &map);
@@ -100,7 +119,10 @@ fn unpack(packed: &[u8], columns: u32, stored: usize, bits: u16) -> Vec<f32> {
         let sample = |i: usize| row[i * bits / 8] >> (8 - bits - i * bits % 8) & mask;
         (0..width).map(|i| f32::from(sample(i))).collect()
     };
-    packed.chunks_exact((width * bits).div_ceil(8)).flat_map(row).collect()
+    packed
+        .chunks_exact((width * bits).div_ceil(8))
+        .flat_map(row)
+        .collect()
 }
 
 fn floats(pixels: DecodingResult) -> Vec<f32> {
@@ -135,21 +157,31 @@ fn interleaved(
     if samples == 1 || layout.planes == 1 {
         return Ok(values);
     }
-    Ok((0..expected).map(|i| values[i % samples * count + i / samples]).collect())
+    Ok((0..expected)
+        .map(|i| values[i % samples * count + i / samples])
+        .collect())
 }
 
 /// The first `kept` of every `stored` samples.
-fn keep(values: Vec<f32>, stored: usize, kept: usize) -> Vec<f32> {
-    values.chunks_exact(stored).flat_map(|pixel| pixel[..kept].iter().copied()).collect()
+fn keep(values: &[f32], stored: usize, kept: usize) -> Vec<f32> {
+    values
+        .chunks_exact(stored)
+        .flat_map(|pixel| pixel[..kept].iter().copied())
+        .collect()
 }
 
 /// Colours of a 16-bit table that lists all reds, then all greens, then all blues.
 fn look_up(indices: &[f32], map: &[u16]) -> Vec<f32> {
     let size = map.len() / 3;
     let color = |index: f32, plane: usize| {
-        map.get(plane * size + (index as usize).min(size.saturating_sub(1))).copied().unwrap_or(0)
+        map.get(plane * size + (index as usize).min(size.saturating_sub(1)))
+            .copied()
+            .unwrap_or(0)
     };
-    indices.iter().flat_map(|&i| [0, 1, 2].map(|plane| f32::from(color(i, plane)))).collect()
+    indices
+        .iter()
+        .flat_map(|&i| [0, 1, 2].map(|plane| f32::from(color(i, plane))))
+        .collect()
 }
 
 fn translate(path: &Path, error: TiffError) -> OpenError {

@@ -28,7 +28,12 @@ pub fn python() -> PathBuf {
 /// Runs `reference.py WHAT` into `out` and returns the index it writes.
 pub fn reference(what: &str, out: &Path) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
-    let run = Command::new(python()).arg(script).arg(what).arg(out).output().expect("python starts");
+    let run = Command::new(python())
+        .arg(script)
+        .arg(what)
+        .arg(out)
+        .output()
+        .expect("python starts");
     assert!(
         run.status.success(),
         "reference.py {what} failed, run scripts/test.sh to install what it needs:\n{}",
@@ -41,15 +46,23 @@ pub fn reference(what: &str, out: &Path) -> Vec<Value> {
 /// Little-endian floats of a file.
 pub fn floats(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&b| f32::from_le_bytes(b))
+        .collect()
 }
 
-/// The largest difference between two lists, infinite if their lengths differ.
+/// The largest difference between two lists, infinite if their lengths differ or a number is none.
 pub fn difference(ours: &[f32], theirs: &[f32]) -> f32 {
-    if ours.len() != theirs.len() {
+    if ours.len() != theirs.len() || ours.iter().chain(theirs).any(|v| v.is_nan()) {
         return f32::INFINITY;
     }
-    ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    ours.iter()
+        .zip(theirs)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 /// The text of a JSON field.
@@ -60,7 +73,10 @@ pub fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
 /// pydicom's test files, a small DICOM corpus.
 pub fn pydicom_folder() -> PathBuf {
     let code = "import pydicom, os; print(os.path.join(os.path.dirname(pydicom.__file__), 'data', 'test_files'))";
-    let run = Command::new(python()).args(["-c", code]).output().expect("python starts");
+    let run = Command::new(python())
+        .args(["-c", code])
+        .output()
+        .expect("python starts");
     let folder = PathBuf::from(String::from_utf8_lossy(&run.stdout).trim());
     assert!(folder.is_dir(), "pydicom is missing: run scripts/test.sh");
     folder

@@ -1,6 +1,6 @@
 //! Luminance and chrominance to red, green and blue (PS3.3 C.7.6.3.1.2).
 
-use super::{Decoded, Samples};
+use super::Samples;
 
 /// `YBR_FULL` to RGB, in place, for samples of `precision` bits.
 pub(in crate::open) fn ybr_full_to_rgb(samples: &mut Samples, precision: u8) {
@@ -26,11 +26,6 @@ pub(in crate::open) fn ybr_full_to_rgb(samples: &mut Samples, precision: u8) {
     }
 }
 
-/// The colour transform that JFIF implies.
-pub(in crate::open) fn jfif_to_rgb(decoded: &mut Decoded) {
-    ybr_full_to_rgb(&mut decoded.samples, decoded.precision);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +34,9 @@ mod tests {
     fn primaries() {
         let mut samples = Samples::U8(vec![255, 128, 128, 76, 85, 255, 0, 128, 128]);
         ybr_full_to_rgb(&mut samples, 8);
-        assert_eq!(samples, Samples::U8(vec![255, 255, 255, 254, 0, 0, 0, 0, 0]));
+        assert_eq!(
+            samples,
+            Samples::U8(vec![255, 255, 255, 254, 0, 0, 0, 0, 0])
+        );
     }
 }

@@ -27,7 +27,10 @@ impl Table {
         if index != values.len() {
             return Err(CodecError::corrupt("incomplete Huffman table"));
         }
-        Ok(Self { lengths, values: values.to_vec() })
+        Ok(Self {
+            lengths,
+            values: values.to_vec(),
+        })
     }
 }
 
@@ -41,7 +44,12 @@ pub(super) struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     pub(super) fn new(data: &'a [u8], at: usize) -> Self {
-        Self { data, at, cache: 0, count: 0 }
+        Self {
+            data,
+            at,
+            cache: 0,
+            count: 0,
+        }
     }
 
     fn fill(&mut self, needed: u32) -> Result<(), CodecError> {
@@ -87,7 +95,11 @@ impl<'a> Bits<'a> {
             return Ok(0);
         }
         let value = self.take(size)? as i32;
-        Ok(if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value })
+        Ok(if value < 1 << (size - 1) {
+            value - (1 << size) + 1
+        } else {
+            value
+        })
     }
 
     /// Drops the rest of the byte and passes the restart marker that must follow.

@@ -19,20 +19,42 @@ pub(in crate::open) struct Header {
     pub rgb_ids: bool,
     /// An APP0 marker says JFIF, hence luminance and chrominance.
     pub jfif: bool,
+    /// The colour transform that an Adobe marker names; 0 is none.
+    pub adobe: Option<u8>,
     /// Huffman-coded sequential DCT (SOF0 or SOF1).
     pub sequential: bool,
 }
 
+impl Header {
+    /// Whether three components are luminance and chrominance, for files that say it nowhere else.
+    pub(in crate::open) fn is_ycc(&self) -> bool {
+        self.components == 3
+            && !self.rgb_ids
+            && (self.jfif
+                || self
+                    .adobe
+                    .map_or(!self.lossless, |transform| transform != 0))
+    }
+}
+
 /// Walks the markers up to the frame header.
 pub(in crate::open) fn header(data: &[u8]) -> Result<Header, CodecError> {
-    let mut jfif = false;
+    let (mut jfif, mut adobe) = (false, None);
     for (marker, body) in Segments::new(data) {
         match marker {
             0xe0 if body.starts_with(b"JFIF") => jfif = true,
+            0xee if body.starts_with(b"Adobe") => adobe = body.get(11).copied(),
             // SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC).
             0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
-                let &[precision, r1, r0, c1, c0, components, ref rest @ ..] = body else { break };
-                let ids: Vec<u8> = rest.iter().step_by(3).take(3).map(u8::to_ascii_uppercase).collect();
+                let &[precision, r1, r0, c1, c0, components, ref rest @ ..] = body else {
+                    break;
+                };
+                let ids: Vec<u8> = rest
+                    .iter()
+                    .step_by(3)
+                    .take(3)
+                    .map(u8::to_ascii_uppercase)
+                    .collect();
                 return Ok(Header {
                     rows: u16::from_be_bytes([r1, r0]),
                     columns: u16::from_be_bytes([c1, c0]),
@@ -41,6 +63,7 @@ pub(in crate::open) fn header(data: &[u8]) -> Result<Header, CodecError> {
                     lossless: marker == 0xc3,
                     rgb_ids: components == 3 && ids == b"RGB",
                     jfif,
+                    adobe,
                     sequential: marker <= 0xc1,
                 });
             }
@@ -97,7 +120,10 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
         return jpeg_extended::decode(data);
     }
     if header.precision > 8 && !header.lossless {
-        return Err(CodecError::unsupported(format!("progressive {}-bit JPEG", header.precision)));
+        return Err(CodecError::unsupported(format!(
+            "progressive {}-bit JPEG",
+            header.precision
+        )));
     }
     let mut decoder = Decoder::new(Cursor::new(data));
     if header.components > 1 {
@@ -106,9 +132,12 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
     }
     let bytes = decoder.decode().map_err(|error| match error {
         Error::Unsupported(feature) => CodecError::unsupported(format!("JPEG with {feature:?}")),
+        Error::Io(_) => CodecError::corrupt("JPEG data end before the picture does"),
         error => CodecError::corrupt(format!("JPEG: {error}")),
     })?;
-    let info = decoder.info().ok_or_else(|| CodecError::corrupt("JPEG without frame"))?;
+    let info = decoder
+        .info()
+        .ok_or_else(|| CodecError::corrupt("JPEG without frame"))?;
     let channels = match info.pixel_format {
         PixelFormat::L8 | PixelFormat::L16 => 1,
         PixelFormat::RGB24 => 3,
@@ -117,10 +146,23 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
     // Lossless data deeper than 8 bits come as native-endian pairs, whatever the format says.
     let count = usize::from(info.height) * usize::from(info.width) * usize::from(channels);
     let samples = if bytes.len() == 2 * count {
-        Samples::U16(bytes.as_chunks().0.iter().map(|&b| u16::from_ne_bytes(b)).collect())
+        Samples::U16(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&b| u16::from_ne_bytes(b))
+                .collect(),
+        )
     } else {
         Samples::U8(bytes)
     };
     let (rows, columns) = (info.height.into(), info.width.into());
-    Ok(Decoded { rows, columns, channels, precision: header.precision, samples })
+    Ok(Decoded {
+        rows,
+        columns,
+        channels,
+        precision: header.precision,
+        samples,
+    })
 }

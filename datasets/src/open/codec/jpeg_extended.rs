@@ -11,9 +11,9 @@ use super::{CodecError, Decoded, Samples};
 
 /// Order in which coefficients are stored (T.81 figure A.6).
 const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
-    6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45,
-    38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 #[derive(Debug, Default)]
@@ -54,7 +54,11 @@ pub(super) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
             0xc0 | 0xc1 => picture.frame(body)?,
             0xc4 => picture.huffman(body)?,
             0xdb => picture.quantiser(body)?,
-            0xdd => picture.restart = body.first_chunk().map_or(0, |&b| u16::from_be_bytes(b).into()),
+            0xdd => {
+                picture.restart = body
+                    .first_chunk()
+                    .map_or(0, |&b| u16::from_be_bytes(b).into());
+            }
             0xda => {
                 let selected = picture.select(body)?;
                 let mut bits = Bits::new(data, segments.at);
@@ -84,9 +88,17 @@ impl Picture {
         self.rows = u16::from_be_bytes([r1, r0]).into();
         self.columns = u16::from_be_bytes([c1, c0]).into();
         let (specs, _) = rest.as_chunks::<3>();
-        let usable = |&[_, hv, tq]: &[u8; 3]| (1..=4).contains(&(hv >> 4)) && (1..=4).contains(&(hv & 15)) && tq < 4;
-        if self.rows * self.columns == 0 || ![1, 3].contains(&count) || specs.len() != count.into() || !specs.iter().all(usable) {
-            return Err(CodecError::unsupported(format!("JPEG of {count} components")));
+        let usable = |&[_, hv, tq]: &[u8; 3]| {
+            (1..=4).contains(&(hv >> 4)) && (1..=4).contains(&(hv & 15)) && tq < 4
+        };
+        if self.rows * self.columns == 0
+            || ![1, 3].contains(&count)
+            || specs.len() != count.into()
+            || !specs.iter().all(usable)
+        {
+            return Err(CodecError::unsupported(format!(
+                "JPEG of {count} components"
+            )));
         }
         let factor = |hv: u8| (usize::from(hv >> 4), usize::from(hv & 15));
         // The sampling of a lone component has no meaning (T.81 A.2.2).
@@ -99,7 +111,16 @@ impl Picture {
             let lines = self.rows.div_ceil(8 * self.v_max) * v * 8;
             let plane = vec![0; stride * lines];
             let quantiser = tq.into();
-            self.components.push(Component { id, h, v, quantiser, stride, lines, plane, ..Component::default() });
+            self.components.push(Component {
+                id,
+                h,
+                v,
+                quantiser,
+                stride,
+                lines,
+                plane,
+                ..Component::default()
+            });
         }
         Ok(())
     }
@@ -110,8 +131,13 @@ impl Picture {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(short)?;
             let total = counts.iter().map(|&c| usize::from(c)).sum();
             let (values, rest) = rest.split_at_checked(total).ok_or_else(short)?;
-            let tables = if target >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            *tables.get_mut(usize::from(target & 15)).ok_or_else(short)? = Some(Table::new(counts, values)?);
+            let tables = if target >> 4 == 0 {
+                &mut self.dc
+            } else {
+                &mut self.ac
+            };
+            *tables.get_mut(usize::from(target & 15)).ok_or_else(short)? =
+                Some(Table::new(counts, values)?);
             body = rest;
         }
         Ok(())
@@ -126,7 +152,10 @@ impl Picture {
             for (&at, step) in ZIGZAG.iter().zip(steps.chunks_exact(bytes)) {
                 table[usize::from(at)] = step.iter().fold(0.0, |v, &b| v * 256.0 + f32::from(b));
             }
-            *self.quantisers.get_mut(usize::from(target & 15)).ok_or_else(short)? = Some(table);
+            *self
+                .quantisers
+                .get_mut(usize::from(target & 15))
+                .ok_or_else(short)? = Some(table);
             body = rest;
         }
         Ok(())
@@ -138,7 +167,11 @@ impl Picture {
         let (&count, rest) = body.split_first().ok_or_else(bad)?;
         let mut selected = Vec::new();
         for &[id, tables] in rest.as_chunks::<2>().0.iter().take(count.into()) {
-            let index = self.components.iter().position(|c| c.id == id).ok_or_else(bad)?;
+            let index = self
+                .components
+                .iter()
+                .position(|c| c.id == id)
+                .ok_or_else(bad)?;
             let component = &mut self.components[index];
             (component.dc, component.ac) = (usize::from(tables >> 4), usize::from(tables & 15));
             component.predictor = 0;
@@ -147,7 +180,11 @@ impl Picture {
             }
             selected.push(index);
         }
-        if selected.is_empty() { Err(bad()) } else { Ok(selected) }
+        if selected.is_empty() {
+            Err(bad())
+        } else {
+            Ok(selected)
+        }
     }
 
     fn scan(&mut self, bits: &mut Bits<'_>, selected: &[usize]) -> Result<(), CodecError> {
@@ -156,10 +193,17 @@ impl Picture {
         let (units_x, units_y) = if alone {
             // A lone component is scanned block by block over its own size (T.81 A.2.2).
             let c = &self.components[selected[0]];
-            let size = |full: usize, factor: usize, max: usize| (full * factor).div_ceil(max).div_ceil(8);
-            (size(self.columns, c.h, self.h_max), size(self.rows, c.v, self.v_max))
+            let size =
+                |full: usize, factor: usize, max: usize| (full * factor).div_ceil(max).div_ceil(8);
+            (
+                size(self.columns, c.h, self.h_max),
+                size(self.rows, c.v, self.v_max),
+            )
         } else {
-            (self.columns.div_ceil(8 * self.h_max), self.rows.div_ceil(8 * self.v_max))
+            (
+                self.columns.div_ceil(8 * self.h_max),
+                self.rows.div_ceil(8 * self.v_max),
+            )
         };
         for unit in 0..units_x * units_y {
             if self.restart > 0 && unit > 0 && unit % self.restart == 0 {
@@ -170,10 +214,20 @@ impl Picture {
             }
             let (x, y) = (unit % units_x, unit / units_x);
             for &index in selected {
-                let (h, v) = if alone { (1, 1) } else { (self.components[index].h, self.components[index].v) };
+                let (h, v) = if alone {
+                    (1, 1)
+                } else {
+                    (self.components[index].h, self.components[index].v)
+                };
                 for block in 0..h * v {
                     let coefficients = self.block(bits, index)?;
-                    self.store(index, x * h + block % h, y * v + block / h, &coefficients, &basis);
+                    self.store(
+                        index,
+                        x * h + block % h,
+                        y * v + block / h,
+                        &coefficients,
+                        &basis,
+                    );
                 }
             }
         }
@@ -184,9 +238,19 @@ impl Picture {
     fn block(&mut self, bits: &mut Bits<'_>, index: usize) -> Result<[f32; 64], CodecError> {
         let missing = || CodecError::corrupt("JPEG table missing");
         let component = &mut self.components[index];
-        let dc = self.dc.get(component.dc).and_then(Option::as_ref).ok_or_else(missing)?;
-        let ac = self.ac.get(component.ac).and_then(Option::as_ref).ok_or_else(missing)?;
-        let steps = self.quantisers[component.quantiser].as_ref().ok_or_else(missing)?;
+        let dc = self
+            .dc
+            .get(component.dc)
+            .and_then(Option::as_ref)
+            .ok_or_else(missing)?;
+        let ac = self
+            .ac
+            .get(component.ac)
+            .and_then(Option::as_ref)
+            .ok_or_else(missing)?;
+        let steps = self.quantisers[component.quantiser]
+            .as_ref()
+            .ok_or_else(missing)?;
         let size = bits.symbol(dc)?;
         if size > 16 {
             return Err(CodecError::corrupt("JPEG difference of more than 16 bits"));
@@ -207,7 +271,11 @@ impl Picture {
             }
             at += run;
             let value = bits.signed(size)?;
-            let place = usize::from(*ZIGZAG.get(at).ok_or_else(|| CodecError::corrupt("JPEG block overflows"))?);
+            let place = usize::from(
+                *ZIGZAG
+                    .get(at)
+                    .ok_or_else(|| CodecError::corrupt("JPEG block overflows"))?,
+            );
             block[place] = value as f32 * steps[place];
             at += 1;
         }
@@ -215,7 +283,14 @@ impl Picture {
     }
 
     /// Inverse cosine transform of one block into its component's plane.
-    fn store(&mut self, index: usize, x: usize, y: usize, block: &[f32; 64], basis: &[[f32; 8]; 8]) {
+    fn store(
+        &mut self,
+        index: usize,
+        x: usize,
+        y: usize,
+        block: &[f32; 64],
+        basis: &[[f32; 8]; 8],
+    ) {
         let mut half = [0.0; 64];
         for (row, out) in block.chunks_exact(8).zip(half.chunks_exact_mut(8)) {
             for (cosines, out) in basis.iter().zip(out) {
@@ -231,7 +306,11 @@ impl Picture {
         for (j, cosines) in basis.iter().enumerate() {
             let line = (y * 8 + j) * component.stride + x * 8;
             for (i, out) in component.plane[line..line + 8].iter_mut().enumerate() {
-                let value: f32 = cosines.iter().enumerate().map(|(v, c)| c * half[v * 8 + i]).sum();
+                let value: f32 = cosines
+                    .iter()
+                    .enumerate()
+                    .map(|(v, c)| c * half[v * 8 + i])
+                    .sum();
                 *out = (value + shift).round().clamp(0.0, top) as u16;
             }
         }
@@ -246,14 +325,20 @@ impl Picture {
             if (c.h, c.v) == (self.h_max, self.v_max) {
                 for (y, line) in samples.chunks_exact_mut(columns * count).enumerate() {
                     let plane = &c.plane[y * c.stride..];
-                    line.iter_mut().skip(index).step_by(count).zip(plane).for_each(|(out, v)| *out = *v);
+                    line.iter_mut()
+                        .skip(index)
+                        .step_by(count)
+                        .zip(plane)
+                        .for_each(|(out, v)| *out = *v);
                 }
                 continue;
             }
             let (down, across) = (taps(rows, c.v, self.v_max), taps(columns, c.h, self.h_max));
             for (line, &(top, bottom, v)) in samples.chunks_exact_mut(columns * count).zip(&down) {
                 let at = |y: usize, x: usize| f32::from(c.plane[y * c.stride + x]);
-                for (out, &(left, right, h)) in line.iter_mut().skip(index).step_by(count).zip(&across) {
+                for (out, &(left, right, h)) in
+                    line.iter_mut().skip(index).step_by(count).zip(&across)
+                {
                     let upper = at(top, left) * (1.0 - h) + at(top, right) * h;
                     let lower = at(bottom, left) * (1.0 - h) + at(bottom, right) * h;
                     *out = (upper * (1.0 - v) + lower * v + 0.5) as u16;

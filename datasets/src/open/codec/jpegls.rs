@@ -1,5 +1,6 @@
 //! JPEG-LS, lossless and near-lossless (ITU-T T.87), with all three interleave modes.
 
+mod bits;
 mod scan;
 
 use super::jpeg::Segments;
@@ -40,9 +41,17 @@ fn frame(body: &[u8]) -> Result<Frame, CodecError> {
         return Err(CodecError::corrupt("impossible JPEG-LS frame header"));
     }
     if ![1, 3].contains(&count) {
-        return Err(CodecError::unsupported(format!("JPEG-LS of {count} components")));
+        return Err(CodecError::unsupported(format!(
+            "JPEG-LS of {count} components"
+        )));
     }
-    Ok(Frame { rows, columns, precision, ids, preset: [0; 5] })
+    Ok(Frame {
+        rows,
+        columns,
+        precision,
+        ids,
+        preset: [0; 5],
+    })
 }
 
 /// Decodes one frame; three components come out interleaved.
@@ -60,7 +69,11 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
                         *value = u16::from_be_bytes(*bytes);
                     }
                 }
-                _ => return Err(CodecError::unsupported("JPEG-LS mapping tables or oversize images")),
+                _ => {
+                    return Err(CodecError::unsupported(
+                        "JPEG-LS mapping tables or oversize images",
+                    ));
+                }
             },
             0xdd if body.iter().any(|&b| b != 0) => {
                 return Err(CodecError::unsupported("JPEG-LS with restart markers"));
@@ -89,7 +102,9 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
     let channels = planes.len();
     let samples = match planes.as_mut_slice() {
         [gray] => std::mem::take(gray),
-        planes => (0..pixels * channels).map(|i| planes[i % channels][i / channels]).collect(),
+        planes => (0..pixels * channels)
+            .map(|i| planes[i % channels][i / channels])
+            .collect(),
     };
     Ok(Decoded {
         rows: frame.rows as u32,
@@ -102,16 +117,25 @@ pub(in crate::open) fn decode(data: &[u8]) -> Result<Decoded, CodecError> {
 
 /// Offset of the marker that ends the entropy-coded data: inside, a byte after FF is below 80.
 fn end_of_scan(entropy: &[u8]) -> usize {
-    entropy.array_windows().position(|&[a, b]| a == 0xff && b >= 0x80).unwrap_or(entropy.len())
+    entropy
+        .array_windows()
+        .position(|&[a, b]| a == 0xff && b >= 0x80)
+        .unwrap_or(entropy.len())
 }
 
 fn decode_scan(frame: &Frame, body: &[u8], entropy: &[u8]) -> Result<Vec<Vec<u16>>, CodecError> {
     let bad = || CodecError::corrupt("JPEG-LS scan header does not fit its frame");
     let (&count, rest) = body.split_first().ok_or_else(bad)?;
-    let (specs, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(bad)?;
-    let &[near, interleave, transform, ..] = rest else { return Err(bad()) };
+    let (specs, rest) = rest
+        .split_at_checked(2 * usize::from(count))
+        .ok_or_else(bad)?;
+    let &[near, interleave, transform, ..] = rest else {
+        return Err(bad());
+    };
     if specs.chunks_exact(2).any(|s| s[1] != 0) || transform != 0 {
-        return Err(CodecError::unsupported("JPEG-LS with mapping tables or a point transform"));
+        return Err(CodecError::unsupported(
+            "JPEG-LS with mapping tables or a point transform",
+        ));
     }
     let interleave = match (count, interleave) {
         (1, _) => Interleave::None,
@@ -124,5 +148,12 @@ fn decode_scan(frame: &Frame, body: &[u8], entropy: &[u8]) -> Result<Vec<Vec<u16
     }
     let parameters = Parameters::new(frame.precision, near.into(), frame.preset)
         .ok_or_else(|| CodecError::corrupt("impossible JPEG-LS parameters"))?;
-    scan::decode(entropy, &parameters, frame.rows, frame.columns, count.into(), interleave)
+    scan::decode(
+        entropy,
+        &parameters,
+        frame.rows,
+        frame.columns,
+        count.into(),
+        interleave,
+    )
 }

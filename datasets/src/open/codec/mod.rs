@@ -6,9 +6,9 @@
 pub(super) mod color;
 mod huffman;
 pub(super) mod jpeg;
+pub(super) mod jpeg2000;
 mod jpeg_extended;
 pub(super) mod jpegls;
-pub(super) mod jpeg2000;
 pub(super) mod jpegxl;
 pub(super) mod rle;
 
@@ -109,5 +109,7 @@ impl CodecError {
 
 /// Markers of a JPEG or JPEG-LS stream before its first scan.
 pub(super) fn markers(data: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    jpeg::Segments::new(data).map(|(marker, _)| marker).take_while(|&marker| marker != 0xda)
+    jpeg::Segments::new(data)
+        .map(|(marker, _)| marker)
+        .take_while(|&marker| marker != 0xda)
 }

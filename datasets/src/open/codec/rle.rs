@@ -11,7 +11,9 @@ pub(in crate::open) fn decode(
 ) -> Result<Samples, CodecError> {
     let word = |index: usize| {
         let at = data.get(index * 4..index * 4 + 4);
-        at.and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).map(|v| v as usize)
+        at.and_then(|b| b.try_into().ok())
+            .map(u32::from_le_bytes)
+            .map(|v| v as usize)
     };
     let header = || CodecError::corrupt("RLE header of 64 bytes missing");
     if data.len() < 64 {
@@ -27,23 +29,33 @@ pub(in crate::open) fn decode(
     let mut planes = Vec::with_capacity(segments);
     for segment in 0..segments {
         let start = word(1 + segment).ok_or_else(header)?;
-        let next = if segment + 1 < segments { word(2 + segment) } else { Some(data.len()) };
-        let packed = next
-            .and_then(|end| data.get(start..end))
-            .ok_or_else(|| CodecError::corrupt(format!("RLE segment {segment} lies outside the frame")))?;
+        let next = if segment + 1 < segments {
+            word(2 + segment)
+        } else {
+            Some(data.len())
+        };
+        let packed = next.and_then(|end| data.get(start..end)).ok_or_else(|| {
+            CodecError::corrupt(format!("RLE segment {segment} lies outside the frame"))
+        })?;
         planes.push(unpack(packed, pixels, segment)?);
     }
     // Planes come sample by sample, the most significant byte first (PS3.5 G.2).
     let pattern = |pixel: usize, channel: usize| {
         let planes = &planes[channel * bytes..(channel + 1) * bytes];
-        planes.iter().fold(0_u32, |value, plane| value << 8 | u32::from(plane[pixel]))
+        planes
+            .iter()
+            .fold(0_u32, |value, plane| value << 8 | u32::from(plane[pixel]))
     };
     let patterns = (0..pixels).flat_map(|p| (0..channels).map(move |c| (p, c)));
     Ok(match bytes {
         1 => Samples::U8(patterns.map(|(p, c)| pattern(p, c) as u8).collect()),
         2 => Samples::U16(patterns.map(|(p, c)| pattern(p, c) as u16).collect()),
         4 => Samples::U32(patterns.map(|(p, c)| pattern(p, c)).collect()),
-        _ => return Err(CodecError::unsupported(format!("RLE of {bytes}-byte samples"))),
+        _ => {
+            return Err(CodecError::unsupported(format!(
+                "RLE of {bytes}-byte samples"
+            )));
+        }
     })
 }
 
@@ -54,13 +66,16 @@ fn unpack(packed: &[u8], size: usize, segment: usize) -> Result<Vec<u8>, CodecEr
     while out.len() < size {
         let short = || {
             let got = out.len();
-            CodecError::corrupt(format!("RLE segment {segment} ends after {got} of {size} bytes"))
+            CodecError::corrupt(format!(
+                "RLE segment {segment} ends after {got} of {size} bytes"
+            ))
         };
         let (&control, tail) = rest.split_first().ok_or_else(short)?;
         rest = match control {
             0..=127 => {
-                let (literal, tail) =
-                    tail.split_at_checked(usize::from(control) + 1).ok_or_else(short)?;
+                let (literal, tail) = tail
+                    .split_at_checked(usize::from(control) + 1)
+                    .ok_or_else(short)?;
                 out.extend_from_slice(literal);
                 tail
             }
@@ -102,7 +117,13 @@ mod tests {
     #[test]
     fn refusals() {
         assert!(decode(&[0; 10], 4, 1, 1).is_err());
-        assert!(decode(&frame(&[&[253, 1]]), 4, 1, 2).is_err(), "one plane missing");
-        assert!(decode(&frame(&[&[254, 1]]), 4, 1, 1).is_err(), "three bytes of four");
+        assert!(
+            decode(&frame(&[&[253, 1]]), 4, 1, 2).is_err(),
+            "one plane missing"
+        );
+        assert!(
+            decode(&frame(&[&[254, 1]]), 4, 1, 1).is_err(),
+            "three bytes of four"
+        );
     }
 }

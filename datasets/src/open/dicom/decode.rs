@@ -23,7 +23,11 @@ pub(super) struct Patterns {
 impl Patterns {
     /// As laid out by Bits Stored and High Bit.
     pub(super) fn stored(samples: Samples, header: &Header) -> Self {
-        Self { samples, shift: header.high_bit + 1 - header.stored, bits: header.stored }
+        Self {
+            samples,
+            shift: header.high_bit + 1 - header.stored,
+            bits: header.stored,
+        }
     }
 }
 
@@ -37,7 +41,9 @@ pub(super) fn frame(
     let codec = match sniff(&bytes) {
         Some(found) if !matches!(header.syntax.codec, Codec::Rle | Codec::DeflatedFrame) => {
             if found != header.syntax.codec {
-                notes.push(format!("the code stream is {found:?}, unlike the transfer syntax"));
+                notes.push(format!(
+                    "the code stream is {found:?}, unlike the transfer syntax"
+                ));
             }
             found
         }
@@ -56,15 +62,21 @@ pub(super) fn frame(
         Codec::DeflatedFrame => {
             let size = native::frame_bits(header).div_ceil(8);
             let mut inflated = Vec::new();
-            let read = DeflateDecoder::new(bytes.as_slice()).take(size).read_to_end(&mut inflated);
+            let read = DeflateDecoder::new(bytes.as_slice())
+                .take(size)
+                .read_to_end(&mut inflated);
             read.map_err(|e| OpenError::corrupt(path, format!("deflated frame: {e}")))?;
             uncompressed(path, inflated, header)
         }
         Codec::Rle => {
             let channels = usize::from(header.channels);
             let width = usize::from(header.allocated / 8);
-            let samples = codec::rle::decode(&bytes, header.area(), channels, width).map_err(fail)?;
-            Ok(Patterns::stored(to_rgb(samples, header.stored as u8, header.color), header))
+            let samples =
+                codec::rle::decode(&bytes, header.area(), channels, width).map_err(fail)?;
+            Ok(Patterns::stored(
+                to_rgb(samples, header.stored as u8, header.color),
+                header,
+            ))
         }
         Codec::Jpeg => jpeg(path, &bytes, header).and_then(|result| result.map_err(fail)),
         Codec::JpegLs => {
@@ -73,7 +85,11 @@ pub(super) fn frame(
             Ok(by_precision(decoded, header.color))
         }
         Codec::Jpeg2000 => {
-            check(path, header, codec::jpeg2000::header(&bytes).map_err(fail)?.claim)?;
+            check(
+                path,
+                header,
+                codec::jpeg2000::header(&bytes).map_err(fail)?.claim,
+            )?;
             let (decoded, damaged) = codec::jpeg2000::decode(&bytes).map_err(fail)?;
             if damaged {
                 notes.push("damaged JPEG 2000 code stream, decoded as far as it goes".into());
@@ -99,16 +115,28 @@ pub(super) fn frame(
 fn uncompressed(path: &Path, bytes: Vec<u8>, header: &Header) -> Result<Patterns, OpenError> {
     let size = native::frame_bits(header).div_ceil(8);
     if (bytes.len() as u64) < size {
-        return Err(OpenError::truncated(path, "frame", size, bytes.len() as u64));
+        return Err(OpenError::truncated(
+            path,
+            "frame",
+            size,
+            bytes.len() as u64,
+        ));
     }
     let mut bytes = bytes;
     bytes.truncate(size as usize);
     let samples = native::samples(bytes, 0, header);
-    Ok(Patterns::stored(to_rgb(samples, header.stored as u8, header.color), header))
+    Ok(Patterns::stored(
+        to_rgb(samples, header.stored as u8, header.color),
+        header,
+    ))
 }
 
 /// The outer error is about the file, the inner one about the codec.
-fn jpeg(path: &Path, bytes: &[u8], header: &Header) -> Result<Result<Patterns, CodecError>, OpenError> {
+fn jpeg(
+    path: &Path,
+    bytes: &[u8],
+    header: &Header,
+) -> Result<Result<Patterns, CodecError>, OpenError> {
     let found = match codec::jpeg::header(bytes) {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
@@ -132,7 +160,11 @@ fn jpeg(path: &Path, bytes: &[u8], header: &Header) -> Result<Result<Patterns, C
         let samples = to_rgb(decoded.samples, precision, color);
         // Lossless JPEG may fill more bits than are stored; those carry no meaning.
         let bits = header.stored.min(precision.max(1).into());
-        Patterns { samples, shift: 0, bits }
+        Patterns {
+            samples,
+            shift: 0,
+            bits,
+        }
     }))
 }
 
@@ -143,7 +175,11 @@ fn by_precision(decoded: Decoded, color: Color) -> Patterns {
     } else {
         decoded.samples
     };
-    Patterns { samples, shift: 0, bits }
+    Patterns {
+        samples,
+        shift: 0,
+        bits,
+    }
 }
 
 /// Converts luminance and chrominance; leaves everything else as it is.
@@ -165,7 +201,12 @@ fn claim_of(decoded: &Decoded) -> Claim {
 
 /// Refuses a code stream of another size than the data set says, before it is decoded.
 fn check(path: &Path, header: &Header, claim: Claim) -> Result<(), OpenError> {
-    let Claim { rows, columns, channels, .. } = claim;
+    let Claim {
+        rows,
+        columns,
+        channels,
+        ..
+    } = claim;
     if (rows, columns, channels) != (header.rows, header.columns, header.channels.into()) {
         let reason = format!(
             "a code stream of {columns} x {rows} pixels with {channels} samples in an image of {} x {} with {}",

@@ -56,15 +56,46 @@ pub(super) mod tags {
     /// Whether the value of `tag` is kept.
     pub(in super::super) fn wanted(tag: Tag) -> bool {
         const SINGLE: [Tag; 34] = [
-            TRANSFER_SYNTAX, MEDIA_CLASS, SOP_CLASS, SOP_INSTANCE, MODALITY, BODY_PART,
-            IMAGER_PIXEL_SPACING, STUDY, SERIES, SAMPLES, PHOTOMETRIC, PLANAR, FRAMES, ROWS, COLUMNS,
-            PIXEL_SPACING, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, REPRESENTATION, PADDING,
-            WINDOW_CENTER, WINDOW_WIDTH, INTERCEPT, SLOPE, VOI_FUNCTION, MODALITY_LUT, LUT_DESCRIPTOR,
-            LUT_DATA, VOI_LUT, PIXEL_MEASURES, FRAME_VOI, VALUE_TRANSFORM, OFFSETS,
+            TRANSFER_SYNTAX,
+            MEDIA_CLASS,
+            SOP_CLASS,
+            SOP_INSTANCE,
+            MODALITY,
+            BODY_PART,
+            IMAGER_PIXEL_SPACING,
+            STUDY,
+            SERIES,
+            SAMPLES,
+            PHOTOMETRIC,
+            PLANAR,
+            FRAMES,
+            ROWS,
+            COLUMNS,
+            PIXEL_SPACING,
+            BITS_ALLOCATED,
+            BITS_STORED,
+            HIGH_BIT,
+            REPRESENTATION,
+            PADDING,
+            WINDOW_CENTER,
+            WINDOW_WIDTH,
+            INTERCEPT,
+            SLOPE,
+            VOI_FUNCTION,
+            MODALITY_LUT,
+            LUT_DESCRIPTOR,
+            LUT_DATA,
+            VOI_LUT,
+            PIXEL_MEASURES,
+            FRAME_VOI,
+            VALUE_TRANSFORM,
+            OFFSETS,
         ];
         let palette = [PALETTE_DESCRIPTOR, PALETTE_DATA, PALETTE_SEGMENTED];
         SINGLE.contains(&tag)
-            || palette.iter().any(|&first| (first..first + 3).contains(&tag))
+            || palette
+                .iter()
+                .any(|&first| (first..first + 3).contains(&tag))
             || matches!(tag, SHARED_GROUPS | FRAME_GROUPS)
     }
 
@@ -72,7 +103,13 @@ pub(super) mod tags {
     pub(in super::super) fn sequence(tag: Tag) -> bool {
         matches!(
             tag,
-            MODALITY_LUT | VOI_LUT | PIXEL_MEASURES | FRAME_VOI | VALUE_TRANSFORM | SHARED_GROUPS | FRAME_GROUPS
+            MODALITY_LUT
+                | VOI_LUT
+                | PIXEL_MEASURES
+                | FRAME_VOI
+                | VALUE_TRANSFORM
+                | SHARED_GROUPS
+                | FRAME_GROUPS
         )
     }
 }
@@ -112,7 +149,11 @@ impl DataSet {
 
     /// 16-bit numbers (US, SS, OW).
     pub(super) fn u16s(&self, tag: Tag) -> Vec<u16> {
-        let read = if self.big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+        let read = if self.big_endian {
+            u16::from_be_bytes
+        } else {
+            u16::from_le_bytes
+        };
         let bytes = self.bytes(tag).unwrap_or_default();
         bytes.as_chunks().0.iter().map(|&b| read(b)).collect()
     }
@@ -131,15 +172,23 @@ impl DataSet {
     /// Code strings and UIDs that make it into records: printable ASCII only, at most 64 characters.
     pub(super) fn code(&self, tag: Tag) -> Option<String> {
         let text = self.text(tag)?;
-        let code: String = text.chars().filter(|c| matches!(c, ' '..='~')).take(64).collect();
+        let code: String = text
+            .chars()
+            .filter(|c| matches!(c, ' '..='~'))
+            .take(64)
+            .collect();
         (!code.is_empty()).then_some(code)
     }
 
     /// Decimal strings (DS, IS), up to the first that is none.
     pub(super) fn numbers(&self, tag: Tag) -> Vec<f64> {
         let text = self.text(tag).unwrap_or_default();
-        let numbers = text.split('\\').map(|part| part.trim_matches(['\0', ' ']).parse::<f64>());
-        numbers.map_while(|n| n.ok().filter(|n| n.is_finite())).collect()
+        let numbers = text
+            .split('\\')
+            .map(|part| part.trim_matches(['\0', ' ']).parse::<f64>());
+        numbers
+            .map_while(|n| n.ok().filter(|n| n.is_finite()))
+            .collect()
     }
 
     pub(super) fn number(&self, tag: Tag) -> Option<f64> {
@@ -162,7 +211,10 @@ mod tests {
         let window = set(tags::WINDOW_CENTER, b"40\\ 400 \0");
         assert_eq!(window.numbers(tags::WINDOW_CENTER), [40.0, 400.0]);
         assert_eq!(set(tags::FRAMES, b"1A").number(tags::FRAMES), None);
-        assert_eq!(set(tags::MODALITY, b"CT\0").code(tags::MODALITY).as_deref(), Some("CT"));
+        assert_eq!(
+            set(tags::MODALITY, b"CT\0").code(tags::MODALITY).as_deref(),
+            Some("CT")
+        );
         assert_eq!(set(tags::MODALITY, b"  ").code(tags::MODALITY), None);
         let mut rows = set(tags::ROWS, &[1, 2]);
         assert_eq!(rows.u16(tags::ROWS), Some(0x201));

@@ -35,7 +35,9 @@ impl Fragments {
         let mut cut = None;
         while at + 8 <= source.len() {
             let bytes = source.read_at(path, "fragment", at, 8)?;
-            let &[a, b, c, d, e, f, g, h] = bytes.as_slice() else { break };
+            let &[a, b, c, d, e, f, g, h] = bytes.as_slice() else {
+                break;
+            };
             if [a, b, c, d] != [0xfe, 0xff, 0x00, 0xe0] {
                 // The delimiter, or the end of a value that was not closed.
                 break;
@@ -55,13 +57,23 @@ impl Fragments {
         }
         let frames = header.frames as usize;
         if fragments.is_empty() && cut.is_none() {
-            return Err(OpenError::corrupt(path, "encapsulated pixel data without fragments"));
+            return Err(OpenError::corrupt(
+                path,
+                "encapsulated pixel data without fragments",
+            ));
         }
-        let mut this = Self { fragments, starts: Vec::new(), cut };
+        let mut this = Self {
+            fragments,
+            starts: Vec::new(),
+            cut,
+        };
         let offsets = this.offsets(source, path, set, table)?;
         this.starts = this.assign(source, path, frames, &offsets)?;
         if this.starts.len() <= frames {
-            notes.push(format!("{} of {frames} frames present", this.starts.len().saturating_sub(1)));
+            notes.push(format!(
+                "{} of {frames} frames present",
+                this.starts.len().saturating_sub(1)
+            ));
         }
         Ok(this)
     }
@@ -75,11 +87,23 @@ impl Fragments {
         table: Option<Fragment>,
     ) -> Result<Vec<u64>, OpenError> {
         if let Some(bytes) = set.bytes(tags::OFFSETS) {
-            return Ok(bytes.as_chunks().0.iter().map(|&b| u64::from_le_bytes(b)).collect());
+            return Ok(bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&b| u64::from_le_bytes(b))
+                .collect());
         }
-        let Some((at, length @ 4..=0x400_0000)) = table else { return Ok(Vec::new()) };
+        let Some((at, length @ 4..=0x400_0000)) = table else {
+            return Ok(Vec::new());
+        };
         let bytes = source.read_at(path, "offset table", at, length)?;
-        Ok(bytes.as_chunks().0.iter().map(|&b| u32::from_le_bytes(b).into()).collect())
+        Ok(bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| u32::from_le_bytes(b).into())
+            .collect())
     }
 
     /// The first fragment of every frame, and their number at the end.
@@ -101,7 +125,11 @@ impl Fragments {
         let base = self.fragments.first().map_or(0, |f| f.0 - 8);
         let starts: Option<Vec<usize>> = offsets
             .iter()
-            .map(|offset| self.fragments.binary_search_by_key(&(base + offset + 8), |f| f.0).ok())
+            .map(|offset| {
+                self.fragments
+                    .binary_search_by_key(&(base + offset + 8), |f| f.0)
+                    .ok()
+            })
             .collect();
         if let Some(mut starts) = starts.filter(|s| s.len() == frames && s.is_sorted()) {
             starts.push(count);
@@ -124,11 +152,22 @@ impl Fragments {
     }
 
     /// The bytes of frame `index`, its fragments joined.
-    pub(super) fn frame(&self, source: &mut Source, path: &Path, index: u32) -> Result<Vec<u8>, OpenError> {
+    pub(super) fn frame(
+        &self,
+        source: &mut Source,
+        path: &Path,
+        index: u32,
+    ) -> Result<Vec<u8>, OpenError> {
         let index = index as usize;
-        let (Some(&first), Some(&end)) = (self.starts.get(index), self.starts.get(index + 1)) else {
+        let (Some(&first), Some(&end)) = (self.starts.get(index), self.starts.get(index + 1))
+        else {
             let frames = self.starts.len().saturating_sub(1) as u64;
-            return Err(OpenError::truncated(path, "list of frames", index as u64 + 1, frames));
+            return Err(OpenError::truncated(
+                path,
+                "list of frames",
+                index as u64 + 1,
+                frames,
+            ));
         };
         let mut bytes = Vec::new();
         for fragment in first..end {
@@ -138,7 +177,12 @@ impl Fragments {
                 }
                 (None, Some((at, length))) => {
                     let found = source.len().saturating_sub(at);
-                    return Err(OpenError::truncated(path, "compressed pixel data", length, found));
+                    return Err(OpenError::truncated(
+                        path,
+                        "compressed pixel data",
+                        length,
+                        found,
+                    ));
                 }
                 (None, None) => {}
             }

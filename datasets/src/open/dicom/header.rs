@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::element::{DataSet, Tag, tags};
-use super::parse::{Encoding, PixelElement};
+use super::encoding::Encoding;
+use super::parse::PixelElement;
 use super::syntax::Syntax;
 use crate::open::OpenOptions;
 use crate::{Format, ImageInfo, OpenError, Photometric};
@@ -66,7 +67,8 @@ pub(super) fn read(
     notes: &mut Vec<String>,
 ) -> Result<Header, OpenError> {
     let required = |tag: Tag, name: &str| {
-        set.u16(tag).ok_or_else(|| OpenError::corrupt(path, format!("pixel data without {name}")))
+        set.u16(tag)
+            .ok_or_else(|| OpenError::corrupt(path, format!("pixel data without {name}")))
     };
     let rows = required(tags::ROWS, "Rows")?.into();
     let columns = required(tags::COLUMNS, "Columns")?.into();
@@ -83,7 +85,10 @@ pub(super) fn read(
         Kind::Double => allocated == 64,
     };
     if !fits {
-        return Err(OpenError::unsupported(path, format!("{allocated} bits allocated")));
+        return Err(OpenError::unsupported(
+            path,
+            format!("{allocated} bits allocated"),
+        ));
     }
     let stored = set.u16(tags::BITS_STORED).unwrap_or(allocated);
     let high_bit = set.u16(tags::HIGH_BIT).unwrap_or(stored.wrapping_sub(1));
@@ -95,13 +100,19 @@ pub(super) fn read(
     let high_bit = high_bit.max(stored - 1);
     let channels = set.u16(tags::SAMPLES).unwrap_or(1);
     let color = color(path, set, channels, notes)?;
-    let gray = matches!(color, Color::Monochrome1 | Color::Monochrome2 | Color::Palette);
+    let gray = matches!(
+        color,
+        Color::Monochrome1 | Color::Monochrome2 | Color::Palette
+    );
     let channels = match (channels, gray) {
         (1, true) => 1,
         (3, false) => 3,
         _ => {
             let name = set.code(tags::PHOTOMETRIC).unwrap_or_default();
-            return Err(OpenError::corrupt(path, format!("{channels} samples per pixel in {name}")));
+            return Err(OpenError::corrupt(
+                path,
+                format!("{channels} samples per pixel in {name}"),
+            ));
         }
     };
     let frames = match set.number(tags::FRAMES) {
@@ -147,7 +158,10 @@ fn color(
         Some("YBR_FULL_422") => Color::YbrFull422,
         Some("YBR_ICT" | "YBR_RCT") => Color::YbrJpeg2000,
         Some(name @ ("HSV" | "ARGB" | "CMYK" | "XYB" | "YBR_PARTIAL_420" | "YBR_PARTIAL_422")) => {
-            return Err(OpenError::unsupported(path, format!("photometric interpretation {name}")));
+            return Err(OpenError::unsupported(
+                path,
+                format!("photometric interpretation {name}"),
+            ));
         }
         other => {
             let name = other.unwrap_or("none");
@@ -155,7 +169,9 @@ fn color(
                 1 => (Color::Monochrome2, "MONOCHROME2"),
                 _ => (Color::Rgb, "RGB"),
             };
-            notes.push(format!("photometric interpretation {name}: {assumed} assumed"));
+            notes.push(format!(
+                "photometric interpretation {name}: {assumed} assumed"
+            ));
             color
         }
     })
@@ -170,7 +186,12 @@ pub(super) fn info(path: &Path, set: &DataSet, header: &Header, notes: Vec<Strin
     // Enhanced objects keep it in the functional groups (PS3.3 C.7.6.16.2.1).
     let measured = [tags::SHARED_GROUPS, tags::FRAME_GROUPS]
         .iter()
-        .filter_map(|&groups| set.items(groups).first()?.items(tags::PIXEL_MEASURES).first())
+        .filter_map(|&groups| {
+            set.items(groups)
+                .first()?
+                .items(tags::PIXEL_MEASURES)
+                .first()
+        })
         .find_map(|item| spacing(item, tags::PIXEL_SPACING));
     ImageInfo {
         path: path.into(),

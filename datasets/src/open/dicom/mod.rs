@@ -7,6 +7,7 @@
 
 mod decode;
 mod element;
+mod encoding;
 mod fragments;
 mod header;
 mod native;
@@ -21,13 +22,14 @@ use flate2::read::DeflateDecoder;
 
 use super::source::Source;
 use super::{Decode, OpenOptions, Opened};
-use crate::image::make_finite;
+use crate::frame::make_finite;
 use crate::{Display, Frame, ImageInfo, OpenError, Voi};
 use decode::Patterns;
 use element::{DataSet, tags};
+use encoding::Encoding;
 use fragments::Fragments;
 use header::{Color, Header, Kind};
-use parse::{Encoding, Parsed};
+use parse::Parsed;
 use syntax::{Codec, Syntax};
 use transform::{Lut, Modality};
 
@@ -55,17 +57,43 @@ pub(super) fn open(path: &Path, source: Source, options: &OpenOptions) -> Opened
         return Err(no_pixels(path, &set));
     };
     let mut header = header::read(path, &set, pixels, encoding, syntax, options, &mut notes)?;
+    if header.syntax.codec == Codec::Unknown {
+        return Err(OpenError::UnsupportedTransferSyntax {
+            path: path.into(),
+            reason: header.syntax.missing().into(),
+            uid: header.syntax.uid,
+        });
+    }
     let fragments = match pixels.length {
         Some(length) => {
             check_length(path, &source, &mut header, length, &mut notes)?;
             None
         }
-        None => Some(Fragments::read(&mut source, path, &set, &header, &mut notes)?),
+        None => Some(Fragments::read(
+            &mut source,
+            path,
+            &set,
+            &header,
+            &mut notes,
+        )?),
     };
-    let palette = if header.color == Color::Palette { Some(palette(path, &set, &header)?) } else { None };
+    let palette = if header.color == Color::Palette {
+        Some(palette(path, &set, &header)?)
+    } else {
+        None
+    };
     describe(&set, &header, &mut notes);
     let info = header::info(path, &set, &header, notes);
-    Ok((info, Box::new(Dicom { source, set, header, fragments, palette })))
+    Ok((
+        info,
+        Box::new(Dicom {
+            source,
+            set,
+            header,
+            fragments,
+            palette,
+        }),
+    ))
 }
 
 /// Reads meta header and data set up to the pixels.
@@ -82,27 +110,38 @@ fn data_set(
         notes.push("no preamble".into());
     }
     let (meta, mut at) = parse::meta(&mut source, path, start)?;
-    let named = meta.code(tags::TRANSFER_SYNTAX).map(|uid| Syntax::new(&uid));
+    let named = meta
+        .code(tags::TRANSFER_SYNTAX)
+        .map(|uid| Syntax::new(&uid));
     if meta.code(tags::MEDIA_CLASS).as_deref() == Some("1.2.840.10008.1.3.10") {
         let reason = "a DICOMDIR lists files and holds none".into();
-        return Err(OpenError::NoPixels { path: path.into(), reason });
+        return Err(OpenError::NoPixels {
+            path: path.into(),
+            reason,
+        });
     }
     if named.as_ref().is_some_and(|syntax| syntax.deflated) {
         source = inflate(path, source, at, options)?;
         at = 0;
     }
-    let guess = parse::guess(&mut source, path, at)?;
+    let guess = encoding::guess(&mut source, path, at)?;
     let (syntax, encoding) = match named {
         Some(syntax) => {
             let said = syntax.encoding();
             if said != guess && at < source.len() {
-                notes.push(format!("data set is written as {guess:?}, unlike its transfer syntax"));
+                notes.push(format!(
+                    "data set is written as {guess:?}, unlike its transfer syntax"
+                ));
             }
             (syntax, guess)
         }
         None => {
             let syntax = Syntax::guessed(guess);
-            let what = if meta.values.is_empty() { "meta header" } else { "transfer syntax" };
+            let what = if meta.values.is_empty() {
+                "meta header"
+            } else {
+                "transfer syntax"
+            };
             notes.push(format!("no {what}: {} assumed", syntax.uid));
             (syntax, guess)
         }
@@ -112,18 +151,33 @@ fn data_set(
 }
 
 /// Deflated Explicit VR Little Endian (PS3.5 A.5).
-fn inflate(path: &Path, mut source: Source, at: u64, options: &OpenOptions) -> Result<Source, OpenError> {
+fn inflate(
+    path: &Path,
+    mut source: Source,
+    at: u64,
+    options: &OpenOptions,
+) -> Result<Source, OpenError> {
     let limit = options.max_decoded_bytes.min(MAX_INFLATED);
     source.seek_to(at).map_err(|e| OpenError::io(path, e))?;
     let mut bytes = Vec::new();
-    let read = DeflateDecoder::new(source).take(limit + 1).read_to_end(&mut bytes);
+    let read = DeflateDecoder::new(source)
+        .take(limit + 1)
+        .read_to_end(&mut bytes);
     if bytes.len() as u64 > limit {
         let (path, size) = (path.into(), bytes.len() as u64);
-        return Err(OpenError::TooLarge { path, what: "inflated data set in bytes", size, limit });
+        return Err(OpenError::TooLarge {
+            path,
+            what: "inflated data set in bytes",
+            size,
+            limit,
+        });
     }
     match read {
         Ok(_) => Ok(Source::memory(bytes)),
-        Err(error) => Err(OpenError::corrupt(path, format!("deflated data set: {error}"))),
+        Err(error) => Err(OpenError::corrupt(
+            path,
+            format!("deflated data set: {error}"),
+        )),
     }
 }
 
@@ -136,18 +190,13 @@ fn check_length(
     notes: &mut Vec<String>,
 ) -> Result<(), OpenError> {
     if header.syntax.codec != Codec::Native {
-        if header.syntax.codec == Codec::Unknown {
-            return Err(OpenError::UnsupportedTransferSyntax {
-                path: path.into(),
-                uid: header.syntax.uid.clone(),
-                reason: header.syntax.missing().into(),
-            });
-        }
         notes.push("pixel data are native, unlike the transfer syntax".into());
     }
     let present = length.min(source.len().saturating_sub(header.pixels.offset));
     let total = |header: &Header| {
-        native::frame_bits(header).saturating_mul(header.frames.into()).div_ceil(8)
+        native::frame_bits(header)
+            .saturating_mul(header.frames.into())
+            .div_ceil(8)
     };
     if header.color == Color::YbrFull422 && present >= total(header) / 2 * 3 {
         notes.push("YBR_FULL_422 without subsampling: read as YBR_FULL".into());
@@ -155,7 +204,12 @@ fn check_length(
     }
     let expected = total(header);
     if present < expected {
-        let Header { rows, columns, frames, .. } = header;
+        let Header {
+            rows,
+            columns,
+            frames,
+            ..
+        } = header;
         let what = format!("pixel data of {frames} frames of {columns} x {rows}");
         return Err(OpenError::truncated(path, what, expected, present));
     }
@@ -167,8 +221,13 @@ fn palette(path: &Path, set: &DataSet, header: &Header) -> Result<[Lut; 3], Open
         return Err(OpenError::unsupported(path, "segmented palette"));
     }
     let table = |color: u32| {
-        Lut::read(set, tags::PALETTE_DESCRIPTOR + color, tags::PALETTE_DATA + color, header.signed)
-            .ok_or_else(|| OpenError::corrupt(path, "PALETTE COLOR without its tables"))
+        Lut::read(
+            set,
+            tags::PALETTE_DESCRIPTOR + color,
+            tags::PALETTE_DATA + color,
+            header.signed,
+        )
+        .ok_or_else(|| OpenError::corrupt(path, "PALETTE COLOR without its tables"))
     };
     Ok([table(0)?, table(1)?, table(2)?])
 }
@@ -181,7 +240,11 @@ fn describe(set: &DataSet, header: &Header, notes: &mut Vec<String>) {
         _ => {}
     }
     if let Some(padding) = set.u16(tags::PADDING) {
-        let padding = if header.signed { i32::from(padding as i16) } else { padding.into() };
+        let padding = if header.signed {
+            i32::from(padding as i16)
+        } else {
+            padding.into()
+        };
         notes.push(format!("pixel padding value {padding}"));
     }
     if !set.items(tags::MODALITY_LUT).is_empty() {
@@ -201,29 +264,50 @@ fn no_pixels(path: &Path, set: &DataSet) -> OpenError {
         "" => "a DICOM data set without SOP class".to_owned(),
         uid => format!("a DICOM object of SOP class {uid}"),
     };
-    let modality = set.code(tags::MODALITY).map(|m| format!(", modality {m}")).unwrap_or_default();
-    OpenError::NoPixels { path: path.into(), reason: format!("{kind}{modality}, without pixel data") }
+    let modality = set
+        .code(tags::MODALITY)
+        .map(|m| format!(", modality {m}"))
+        .unwrap_or_default();
+    OpenError::NoPixels {
+        path: path.into(),
+        reason: format!("{kind}{modality}, without pixel data"),
+    }
 }
 
 impl Decode for Dicom {
     fn frame(&mut self, info: &ImageInfo, index: u32) -> Result<Frame, OpenError> {
         let path = &info.path;
-        let Self { source, set, header, fragments, palette } = self;
+        let Self {
+            source,
+            set,
+            header,
+            fragments,
+            palette,
+        } = self;
         let mut notes = Vec::new();
         let mut frame = Frame {
             rows: header.rows,
             columns: header.columns,
             channels: header.channels,
             values: Vec::new(),
-            display: Display { inverted: false, voi: Voi::Range { low: 0.0, high: 1.0 } },
+            display: Display {
+                inverted: false,
+                voi: Voi::Range {
+                    low: 0.0,
+                    high: 1.0,
+                },
+            },
             notes: Vec::new(),
         };
         let modality = Modality::read(set, header, index);
         if header.kind == Kind::Integer {
             let patterns = match fragments {
-                Some(fragments) => {
-                    decode::frame(path, fragments.frame(source, path, index)?, header, &mut notes)?
-                }
+                Some(fragments) => decode::frame(
+                    path,
+                    fragments.frame(source, path, index)?,
+                    header,
+                    &mut notes,
+                )?,
                 None => {
                     let (bytes, first_bit) = native::read(source, path, header, index)?;
                     let samples = native::samples(bytes, first_bit, header);
@@ -237,18 +321,24 @@ impl Decode for Dicom {
             if header.channels == 3 {
                 let top = 2_f64.powi(patterns.bits.into()) - 1.0;
                 frame.values = values(patterns, false, |v| v as f32);
-                frame.display.voi = Voi::Range { low: 0.0, high: top as f32 };
+                frame.display.voi = Voi::Range {
+                    low: 0.0,
+                    high: top as f32,
+                };
                 frame.notes = notes;
                 return Ok(frame);
             }
             frame.values = values(patterns, header.signed, |v| modality.apply(v));
         } else {
             let (bytes, _) = native::read(source, path, header, index)?;
-            frame.values =
-                native::floats(&bytes, header).into_iter().map(|v| modality.apply(v)).collect();
+            frame.values = native::floats(&bytes, header)
+                .into_iter()
+                .map(|v| modality.apply(v))
+                .collect();
         }
         make_finite(&mut frame.values, &mut notes);
-        frame.display = transform::display(set, header, index, &modality, &frame.values, &mut notes);
+        frame.display =
+            transform::display(set, header, index, &modality, &frame.values, &mut notes);
         frame.notes = notes;
         Ok(frame)
     }
@@ -256,16 +346,29 @@ impl Decode for Dicom {
 
 /// Cuts the significant bits out of every pattern, extends the sign and converts.
 fn values(patterns: Patterns, signed: bool, convert: impl Fn(f64) -> f32) -> Vec<f32> {
-    let Patterns { samples, shift, bits } = patterns;
+    let Patterns {
+        samples,
+        shift,
+        bits,
+    } = patterns;
     let unused = 32 - u32::from(bits).clamp(1, 32);
     samples.map(|pattern| {
         let value = pattern >> shift.min(31) << unused;
-        convert(if signed { (value as i32 >> unused).into() } else { (value >> unused).into() })
+        convert(if signed {
+            (value as i32 >> unused).into()
+        } else {
+            (value >> unused).into()
+        })
     })
 }
 
 /// Looks indices up in the red, green and blue tables (PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6).
-fn color_mapped(mut frame: Frame, patterns: Patterns, palette: &[Lut; 3], header: &Header) -> Frame {
+fn color_mapped(
+    mut frame: Frame,
+    patterns: Patterns,
+    palette: &[Lut; 3],
+    header: &Header,
+) -> Frame {
     let indices = values(patterns, header.signed, |v| v as f32);
     let rgb = indices.into_iter().flat_map(|index| {
         [0, 1, 2].map(|color: usize| f32::from(palette[color].at(f64::from(index))))

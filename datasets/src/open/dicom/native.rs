@@ -10,7 +10,11 @@ use crate::open::source::Source;
 /// Bits that one frame takes in uncompressed pixel data.
 pub(super) fn frame_bits(header: &Header) -> u64 {
     // Two pixels share their chrominance in YBR_FULL_422: two samples per pixel instead of three.
-    let channels = if header.color == Color::YbrFull422 { 2 } else { u64::from(header.channels) };
+    let channels = if header.color == Color::YbrFull422 {
+        2
+    } else {
+        u64::from(header.channels)
+    };
     header.area() as u64 * channels * u64::from(header.allocated)
 }
 
@@ -27,7 +31,10 @@ pub(super) fn read(
     let offset = header.pixels.offset;
     if header.encoding.big_endian && header.allocated == 8 && header.pixels.words {
         // Bytes were swapped in pairs on writing (PS3.5 8.1.2), so that a frame starts at a word.
-        let (even, stop) = (start & !1, end.next_multiple_of(2).min(end.max(source.len() - offset)));
+        let (even, stop) = (
+            start & !1,
+            end.next_multiple_of(2).min(end.max(source.len() - offset)),
+        );
         let mut bytes = source.read_at(path, "pixel data", offset + even, stop - even)?;
         for pair in bytes.as_chunks_mut::<2>().0 {
             pair.swap(0, 1);
@@ -51,20 +58,26 @@ pub(super) fn samples(bytes: Vec<u8>, first_bit: usize, header: &Header) -> Samp
         }
         8 => Samples::U8(bytes),
         16 => {
-            let read = if big { u16::from_be_bytes } else { u16::from_le_bytes };
+            let read = if big {
+                u16::from_be_bytes
+            } else {
+                u16::from_le_bytes
+            };
             Samples::U16(bytes.as_chunks().0.iter().map(|&b| read(b)).collect())
         }
         _ => {
-            let read = if big { u32::from_be_bytes } else { u32::from_le_bytes };
+            let read = if big {
+                u32::from_be_bytes
+            } else {
+                u32::from_le_bytes
+            };
             Samples::U32(bytes.as_chunks().0.iter().map(|&b| read(b)).collect())
         }
     };
     let area = header.area();
     match header.color {
         Color::YbrFull422 => expand_422(&samples, header.columns as usize, area),
-        _ if header.channels == 3 && header.planar => {
-            samples.permuted(|i| i % 3 * area + i / 3)
-        }
+        _ if header.channels == 3 && header.planar => samples.permuted(|i| i % 3 * area + i / 3),
         _ => samples,
     }
 }
@@ -94,10 +107,23 @@ fn expand_422(packed: &Samples, columns: usize, area: usize) -> Samples {
 pub(super) fn floats(bytes: &[u8], header: &Header) -> Vec<f64> {
     let big = header.encoding.big_endian;
     if header.kind == Kind::Double {
-        let read = if big { f64::from_be_bytes } else { f64::from_le_bytes };
+        let read = if big {
+            f64::from_be_bytes
+        } else {
+            f64::from_le_bytes
+        };
         bytes.as_chunks().0.iter().map(|&b| read(b)).collect()
     } else {
-        let read = if big { f32::from_be_bytes } else { f32::from_le_bytes };
-        bytes.as_chunks().0.iter().map(|&b| read(b).into()).collect()
+        let read = if big {
+            f32::from_be_bytes
+        } else {
+            f32::from_le_bytes
+        };
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| read(b).into())
+            .collect()
     }
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::element::{DataSet, Tag, Value, tags};
+use super::encoding::Encoding;
 use crate::OpenError;
 use crate::open::source::Source;
 
@@ -25,19 +26,6 @@ const UNDEFINED: u32 = u32::MAX;
 const ITEM: Tag = 0xfffe_e000;
 const ITEM_END: Tag = 0xfffe_e00d;
 const SEQUENCE_END: Tag = 0xfffe_e0dd;
-
-/// How elements are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding {
-    pub explicit: bool,
-    pub big_endian: bool,
-}
-
-impl Encoding {
-    pub(super) const EXPLICIT: Self = Self { explicit: true, big_endian: false };
-    pub(super) const IMPLICIT: Self = Self { explicit: false, big_endian: false };
-    pub(super) const BIG: Self = Self { explicit: true, big_endian: true };
-}
 
 /// Where the pixels are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +89,11 @@ pub(super) fn data_set(
 }
 
 /// Reads file meta information (PS3.10 7.1) at `offset`; also tells where it ends.
-pub(super) fn meta(source: &mut Source, path: &Path, offset: u64) -> Result<(DataSet, u64), OpenError> {
+pub(super) fn meta(
+    source: &mut Source,
+    path: &Path,
+    offset: u64,
+) -> Result<(DataSet, u64), OpenError> {
     walk(source, path, offset, Encoding::EXPLICIT, true).map(|(parsed, end)| (parsed.set, end))
 }
 
@@ -133,7 +125,9 @@ fn walk(
         Err(Stop::Failed(error)) => return Err(error),
     }
     if walker.implicit_found {
-        parsed.notes.push("elements without VR in an explicit VR data set".into());
+        parsed
+            .notes
+            .push("elements without VR in an explicit VR data set".into());
     }
     parsed.pixels = walker.pixels;
     Ok((parsed, walker.at))
@@ -165,21 +159,31 @@ impl Walker<'_> {
     fn tag(&mut self, encoding: Encoding) -> Result<Tag, Stop> {
         let [a, b, c, d] = self.take()?;
         Ok(match encoding.big_endian {
-            false => u32::from(u16::from_le_bytes([a, b])) << 16 | u32::from(u16::from_le_bytes([c, d])),
+            false => {
+                u32::from(u16::from_le_bytes([a, b])) << 16 | u32::from(u16::from_le_bytes([c, d]))
+            }
             true => u32::from_be_bytes([a, b, c, d]),
         })
     }
 
     fn u32(&mut self, encoding: Encoding) -> Result<u32, Stop> {
         let bytes = self.take()?;
-        Ok(if encoding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        Ok(if encoding.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
     }
 
     /// An element's tag, VR and length (PS3.5 7.1.2 and 7.1.3).
     fn header(&mut self, encoding: Encoding) -> Result<Header, Stop> {
         let tag = self.tag(encoding)?;
         if matches!(tag, ITEM | ITEM_END | SEQUENCE_END) || !encoding.explicit {
-            return Ok(Header { tag, vr: *b"--", length: self.u32(encoding)? });
+            return Ok(Header {
+                tag,
+                vr: *b"--",
+                length: self.u32(encoding)?,
+            });
         }
         let vr: [u8; 2] = self.take()?;
         if !vr.iter().all(u8::is_ascii_uppercase) {
@@ -187,24 +191,43 @@ impl Walker<'_> {
             self.implicit_found = true;
             let [c, d] = self.take()?;
             let bytes = [vr[0], vr[1], c, d];
-            let read = if encoding.big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
-            return Ok(Header { tag, vr: *b"--", length: read(bytes) });
+            let read = if encoding.big_endian {
+                u32::from_be_bytes
+            } else {
+                u32::from_le_bytes
+            };
+            return Ok(Header {
+                tag,
+                vr: *b"--",
+                length: read(bytes),
+            });
         }
-        const LONG: [&[u8; 2]; 12] =
-            [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT"];
+        const LONG: [&[u8; 2]; 12] = [
+            b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT",
+        ];
         let length = if LONG.contains(&&vr) || &vr == b"UV" {
             self.take::<2>()?;
             self.u32(encoding)?
         } else {
             let bytes = self.take()?;
-            let read = if encoding.big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+            let read = if encoding.big_endian {
+                u16::from_be_bytes
+            } else {
+                u16::from_le_bytes
+            };
             read(bytes).into()
         };
         Ok(Header { tag, vr, length })
     }
 
     /// The elements of a data set or item into `set`, up to byte `end` or a delimiter.
-    fn set(&mut self, set: &mut DataSet, end: Option<u64>, encoding: Encoding, depth: usize) -> Result<(), Stop> {
+    fn set(
+        &mut self,
+        set: &mut DataSet,
+        end: Option<u64>,
+        encoding: Encoding,
+        depth: usize,
+    ) -> Result<(), Stop> {
         set.big_endian = encoding.big_endian;
         while end.is_none_or(|end| self.at < end) {
             if self.at == self.source.len() && depth == 0 {
@@ -230,13 +253,24 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn element(&mut self, set: &mut DataSet, header: &Header, encoding: Encoding, depth: usize) -> Result<(), Stop> {
+    fn element(
+        &mut self,
+        set: &mut DataSet,
+        header: &Header,
+        encoding: Encoding,
+        depth: usize,
+    ) -> Result<(), Stop> {
         let &Header { tag, vr, length } = header;
         let pixels = matches!(tag, tags::PIXELS | tags::FLOAT_PIXELS | tags::DOUBLE_PIXELS);
         if pixels && depth == 0 {
             let length = (length != UNDEFINED).then_some(u64::from(length));
             // Without VR, pixel data are OW (PS3.5 A.1).
-            self.pixels = Some(PixelElement { tag, offset: self.at, length, words: &vr != b"OB" });
+            self.pixels = Some(PixelElement {
+                tag,
+                offset: self.at,
+                length,
+                words: &vr != b"OB",
+            });
             return Err(Stop::Done);
         }
         if length == UNDEFINED && pixels {
@@ -246,7 +280,10 @@ impl Walker<'_> {
             // A UN value of undefined length is implicit VR little endian (PS3.5 6.2.2).
             let inner = match &vr {
                 b"UN" => Encoding::IMPLICIT,
-                b"--" => Encoding { explicit: false, ..encoding },
+                b"--" => Encoding {
+                    explicit: false,
+                    ..encoding
+                },
                 _ => encoding,
             };
             let wanted = tags::wanted(tag);
@@ -256,7 +293,11 @@ impl Walker<'_> {
             }
             return Ok(());
         }
-        self.kept += if tags::wanted(tag) { u64::from(length) } else { 0 };
+        self.kept += if tags::wanted(tag) {
+            u64::from(length)
+        } else {
+            0
+        };
         if !tags::wanted(tag) || u64::from(length) > MAX_VALUE || self.kept > MAX_KEPT {
             return self.skip(length.into());
         }
@@ -272,7 +313,13 @@ impl Walker<'_> {
     }
 
     /// Items of a sequence (PS3.5 7.5).
-    fn items(&mut self, length: u32, encoding: Encoding, depth: usize, wanted: bool) -> Result<Vec<DataSet>, Stop> {
+    fn items(
+        &mut self,
+        length: u32,
+        encoding: Encoding,
+        depth: usize,
+        wanted: bool,
+    ) -> Result<Vec<DataSet>, Stop> {
         if depth > MAX_DEPTH {
             let reason = format!("sequences nested more than {MAX_DEPTH} deep");
             return Err(Stop::Failed(OpenError::corrupt(self.path, reason)));
@@ -280,7 +327,10 @@ impl Walker<'_> {
         let end = (length != UNDEFINED).then(|| self.at + u64::from(length));
         let mut items = Vec::new();
         while end.is_none_or(|end| self.at < end) {
-            let Header { tag, length, .. } = self.header(Encoding { explicit: false, ..encoding })?;
+            let Header { tag, length, .. } = self.header(Encoding {
+                explicit: false,
+                ..encoding
+            })?;
             if tag != ITEM {
                 // SEQUENCE_END, or something that does not belong here: leave the sequence.
                 break;
@@ -299,23 +349,14 @@ impl Walker<'_> {
     /// Passes encapsulated pixels that lie inside a sequence, such as an icon.
     fn skip_fragments(&mut self, encoding: Encoding) -> Result<(), Stop> {
         loop {
-            let Header { tag, length, .. } = self.header(Encoding { explicit: false, ..encoding })?;
+            let Header { tag, length, .. } = self.header(Encoding {
+                explicit: false,
+                ..encoding
+            })?;
             if tag != ITEM {
                 return Ok(());
             }
             self.skip(length.into())?;
         }
     }
-}
-
-/// Guesses how the elements at `offset` are written, from the first of them.
-pub(super) fn guess(source: &mut Source, path: &Path, offset: u64) -> Result<Encoding, OpenError> {
-    let left = source.len().saturating_sub(offset).min(6);
-    let head = source.read_at(path, "data set", offset, left)?;
-    let &[a, b, _, _, v0, v1] = head.as_slice() else { return Ok(Encoding::IMPLICIT) };
-    if !(v0.is_ascii_uppercase() && v1.is_ascii_uppercase()) {
-        return Ok(Encoding::IMPLICIT);
-    }
-    // Data sets start at group 0008, which reads as 0800 in the wrong order.
-    Ok(if u16::from_le_bytes([a, b]) > u16::from_be_bytes([a, b]) { Encoding::BIG } else { Encoding::EXPLICIT })
 }

@@ -1,6 +1,6 @@
 //! Transfer syntaxes (PS3.5 chapter 10 and Annex A) and the codecs behind them.
 
-use super::parse::Encoding;
+use super::encoding::Encoding;
 
 /// How pixel data are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +35,18 @@ impl Syntax {
             Some(".5") => Codec::Rle,
             Some(".4.50" | ".4.51" | ".4.53" | ".4.55" | ".4.57" | ".4.70") => Codec::Jpeg,
             Some(".4.80" | ".4.81") => Codec::JpegLs,
-            Some(".4.90" | ".4.91" | ".4.92" | ".4.93" | ".4.201" | ".4.202" | ".4.203") => Codec::Jpeg2000,
+            Some(".4.90" | ".4.91" | ".4.92" | ".4.93" | ".4.201" | ".4.202" | ".4.203") => {
+                Codec::Jpeg2000
+            }
             Some(".4.110" | ".4.111" | ".4.112") => Codec::JpegXl,
             Some(".8.1") => Codec::DeflatedFrame,
             _ => Codec::Unknown,
         };
-        Self { uid: uid.into(), codec, deflated: uid == "1.2.840.10008.1.2.1.99" }
+        Self {
+            uid: uid.into(),
+            codec,
+            deflated: uid == "1.2.840.10008.1.2.1.99",
+        }
     }
 
     /// The syntax that was guessed for a data set without meta header.

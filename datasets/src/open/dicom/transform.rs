@@ -2,7 +2,7 @@
 
 use super::element::{DataSet, Tag, tags};
 use super::header::{Color, Header, Kind};
-use crate::image::robust_range;
+use crate::frame::robust_range;
 use crate::{Display, Voi, VoiFunction};
 
 /// A lookup table of 8 to 16 bits (PS3.3 C.11.1.1.1 and C.11.2.1.1).
@@ -16,9 +16,19 @@ pub(super) struct Lut {
 impl Lut {
     /// The table at `descriptor` and `data`. `signed` tells whether the values that go in are.
     pub(super) fn read(set: &DataSet, descriptor: Tag, data: Tag, signed: bool) -> Option<Self> {
-        let &[entries, first, bits, ..] = set.u16s(descriptor).as_slice() else { return None };
-        let entries = if entries == 0 { 1 << 16 } else { usize::from(entries) };
-        let first = if signed { (first as i16).into() } else { first.into() };
+        let &[entries, first, bits, ..] = set.u16s(descriptor).as_slice() else {
+            return None;
+        };
+        let entries = if entries == 0 {
+            1 << 16
+        } else {
+            usize::from(entries)
+        };
+        let first = if signed {
+            (first as i16).into()
+        } else {
+            first.into()
+        };
         let bytes = set.bytes(data)?;
         // Entries of 8 bits may be packed two to a word, or have a word each.
         let mut data: Vec<u16> = if bits <= 8 && bytes.len() < 2 * entries {
@@ -57,7 +67,8 @@ impl Modality {
     /// The transform of frame `index`: a table, else what the frame says, else what all share.
     pub(super) fn read(set: &DataSet, header: &Header, index: u32) -> Self {
         let lut = set.items(tags::MODALITY_LUT).first();
-        let lut = lut.and_then(|item| Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, header.signed));
+        let lut = lut
+            .and_then(|item| Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, header.signed));
         if let Some(lut) = lut {
             return Self::Lut(lut);
         }
@@ -65,7 +76,9 @@ impl Modality {
             let (slope, intercept) = (set.number(tags::SLOPE)?, set.number(tags::INTERCEPT)?);
             (slope != 0.0).then_some((slope, intercept))
         };
-        let found = groups(set, index, tags::VALUE_TRANSFORM).find_map(rescale).or_else(|| rescale(set));
+        let found = groups(set, index, tags::VALUE_TRANSFORM)
+            .find_map(rescale)
+            .or_else(|| rescale(set));
         match found {
             None | Some((1.0, 0.0)) => Self::Identity,
             Some((slope, intercept)) => Self::Rescale { slope, intercept },
@@ -80,9 +93,10 @@ impl Modality {
         let span = 2_f64.powi(header.stored.into());
         let low = if header.signed { -span / 2.0 } else { 0.0 };
         let (a, b) = match *self {
-            Self::Rescale { slope, intercept } => {
-                (low * slope + intercept, (low + span - 1.0) * slope + intercept)
-            }
+            Self::Rescale { slope, intercept } => (
+                low * slope + intercept,
+                (low + span - 1.0) * slope + intercept,
+            ),
             _ => (low, low + span - 1.0),
         };
         (a.min(b), a.max(b))
@@ -93,7 +107,9 @@ impl Modality {
 fn groups(set: &DataSet, index: u32, tag: Tag) -> impl Iterator<Item = &DataSet> {
     let own = set.items(tags::FRAME_GROUPS).get(index as usize);
     let shared = set.items(tags::SHARED_GROUPS).first();
-    own.into_iter().chain(shared).filter_map(move |group| group.items(tag).first())
+    own.into_iter()
+        .chain(shared)
+        .filter_map(move |group| group.items(tag).first())
 }
 
 /// How a grey frame of `values` is shown.
@@ -113,15 +129,20 @@ pub(super) fn display(
         Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, low < 0.0)
     });
     if let Some(Lut { first, bits, data }) = lut {
-        return Display { inverted, voi: Voi::Lut { first, bits, data } };
-    }
-    let voi = sources().find_map(|set| window(set, notes)).unwrap_or_else(|| {
-        let (low, high) = match header.kind {
-            Kind::Integer if header.stored <= 8 => (low as f32, high as f32),
-            _ => robust_range(values),
+        return Display {
+            inverted,
+            voi: Voi::Lut { first, bits, data },
         };
-        Voi::Range { low, high }
-    });
+    }
+    let voi = sources()
+        .find_map(|set| window(set, notes))
+        .unwrap_or_else(|| {
+            let (low, high) = match header.kind {
+                Kind::Integer if header.stored <= 8 => (low as f32, high as f32),
+                _ => robust_range(values),
+            };
+            Voi::Range { low, high }
+        });
     Display { inverted, voi }
 }
 
@@ -136,7 +157,11 @@ fn window(set: &DataSet, notes: &mut Vec<String>) -> Option<Voi> {
         _ => VoiFunction::Linear,
     };
     // C.11.2.1.2.1 wants 1 at least for LINEAR, the other functions more than 0.
-    let usable = if function == VoiFunction::Linear { width >= 1.0 } else { width > 0.0 };
+    let usable = if function == VoiFunction::Linear {
+        width >= 1.0
+    } else {
+        width > 0.0
+    };
     if !usable {
         notes.push(format!("window of width {width} ignored"));
         return None;
@@ -144,5 +169,9 @@ fn window(set: &DataSet, notes: &mut Vec<String>) -> Option<Voi> {
     if centers.len() > 1 {
         notes.push(format!("first of {} windows used", centers.len()));
     }
-    Some(Voi::Window { center, width, function })
+    Some(Voi::Window {
+        center,
+        width,
+        function,
+    })
 }

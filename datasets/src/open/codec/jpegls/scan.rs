@@ -1,6 +1,7 @@
 //! One JPEG-LS scan: context modelling, run mode and Golomb codes (T.87 Annex A).
 
 use super::super::CodecError;
+use super::bits::Bits;
 
 /// How the components of a scan take turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,20 @@ impl Parameters {
         if max > full || near > 255.min(max / 2) {
             return None;
         }
-        let clamp = |value: i32, low: i32| if value > max || value < low { low } else { value };
+        let clamp = |value: i32, low: i32| {
+            if value > max || value < low {
+                low
+            } else {
+                value
+            }
+        };
         let (d1, d2, d3) = if max >= 128 {
             let factor = (max.min(4095) + 128) / 256;
-            (factor + 2 + 3 * near, factor * 4 + 3 + 5 * near, factor * 17 + 4 + 7 * near)
+            (
+                factor + 2 + 3 * near,
+                factor * 4 + 3 + 5 * near,
+                factor * 17 + 4 + 7 * near,
+            )
         } else {
             let factor = 256 / (max + 1);
             let part = |least: i32, base: i32, times: i32| least.max(base / factor + times * near);
@@ -53,7 +64,15 @@ impl Parameters {
         let bits = |values: i32| 32 - (values - 1).leading_zeros();
         let bpp = bits(max + 1).max(2);
         let limit = 2 * (bpp + bpp.max(8));
-        Some(Self { near, max, range, error_bits: bits(range), limit, thresholds: [t1, t2, t3], reset })
+        Some(Self {
+            near,
+            max,
+            range,
+            error_bits: bits(range),
+            limit,
+            thresholds: [t1, t2, t3],
+            reset,
+        })
     }
 
     /// Region of a local gradient, -4 to 4 (A.3.3).
@@ -95,7 +114,8 @@ struct Context {
 
 /// Order of Golomb codes for runs (A.2.1).
 const J: [u32; 32] = [
-    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13,
+    14, 15,
 ];
 /// The first of the two run contexts.
 const RUN: usize = 365;
@@ -124,8 +144,18 @@ pub(super) fn decode(
     count: usize,
     interleave: Interleave,
 ) -> Result<Vec<Vec<u16>>, CodecError> {
-    let start = Context { a: ((p.range + 32) / 64).max(2), b: 0, c: 0, n: 1, negative: 0 };
-    let mut scan = Scan { p, bits: Bits::new(data), contexts: vec![start; RUN + 2] };
+    let start = Context {
+        a: ((p.range + 32) / 64).max(2),
+        b: 0,
+        c: 0,
+        n: 1,
+        negative: 0,
+    };
+    let mut scan = Scan {
+        p,
+        bits: Bits::new(data),
+        contexts: vec![start; RUN + 2],
+    };
     let mut planes = vec![vec![0_u16; rows * columns]; count];
     // Lines with one sample of margin on either side; the margins follow A.2.1.
     let mut above = vec![vec![0_i32; columns + 2]; count];
@@ -277,7 +307,10 @@ impl Scan<'_> {
         let alike = !several && (a - b).abs() <= p.near;
         let kind = i32::from(alike);
         let context = &mut self.contexts[RUN + usize::from(alike)];
-        let k = order(context.n, context.a + if alike { context.n >> 1 } else { 0 });
+        let k = order(
+            context.n,
+            context.a + if alike { context.n >> 1 } else { 0 },
+        );
         let mapped = self.bits.golomb(k, p.limit - run - 1, p.error_bits)? as i32;
         let code = mapped + kind;
         let odd = code & 1 == 1;
@@ -304,69 +337,17 @@ impl Scan<'_> {
 }
 
 fn around(above: &[i32], line: &[i32], x: usize) -> Around {
-    Around { a: line[x - 1], b: above[x], c: above[x - 1], d: above[x + 1] }
+    Around {
+        a: line[x - 1],
+        b: above[x],
+        c: above[x - 1],
+        d: above[x + 1],
+    }
 }
 
 /// Golomb parameter k (A.5.1).
 fn order(n: i32, a: i32) -> u32 {
-    (0..31).find(|&k| (i64::from(n) << k) >= i64::from(a)).unwrap_or(31)
-}
-
-/// Bits of a scan; the bit after every FF byte is stuffing (A.1).
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-    cache: u64,
-    count: u32,
-    after_ff: bool,
-}
-
-impl<'a> Bits<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, cache: 0, count: 0, after_ff: false }
-    }
-
-    fn fill(&mut self) {
-        while self.count <= 48 {
-            let Some(&byte) = self.data.get(self.at) else { break };
-            let width = if self.after_ff { 7 } else { 8 };
-            if self.after_ff && byte >= 0x80 {
-                // A marker: the scan has no more bits.
-                break;
-            }
-            self.after_ff = byte == 0xff;
-            self.cache = self.cache << width | u64::from(byte);
-            self.count += width;
-            self.at += 1;
-        }
-    }
-
-    /// The next `count` bits, at most 24.
-    fn take(&mut self, count: u32) -> Result<u32, CodecError> {
-        if self.count < count {
-            self.fill();
-            if self.count < count {
-                return Err(CodecError::corrupt("JPEG-LS data ends before the picture does"));
-            }
-        }
-        self.count -= count;
-        Ok((self.cache >> self.count) as u32 & ((1 << count) - 1))
-    }
-
-    /// A Golomb code of limited length (A.5.3).
-    fn golomb(&mut self, k: u32, limit: u32, error_bits: u32) -> Result<u32, CodecError> {
-        let escape = limit.saturating_sub(error_bits + 1);
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > escape {
-                return Err(CodecError::corrupt("JPEG-LS code longer than its limit"));
-            }
-        }
-        if zeros < escape {
-            Ok(zeros << k | self.take(k.min(24))?)
-        } else {
-            Ok(self.take(error_bits)? + 1)
-        }
-    }
+    (0..31)
+        .find(|&k| (i64::from(n) << k) >= i64::from(a))
+        .unwrap_or(31)
 }
