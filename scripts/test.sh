@@ -9,7 +9,9 @@ cd "$(dirname "$0")/.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/veraray
 venv=${VERARAY_TEST_VENV:-$cache/venv}
-export VERARAY_PYTHON=$venv/bin/python
+export VERARAY_PYTHON=$venv/bin/python VERARAY_PYDICOM=$venv
+# What is installed here must not be skipped.
+export VERARAY_THIRD_PARTY=required
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
@@ -20,12 +22,22 @@ as_root() {
     fi
 }
 
-# A software Vulkan driver, so that the GPU path runs on machines without a card.
+# A software Vulkan driver, so that the GPU path runs on machines without a card; DCMTK, OpenSSL and
+# Orthanc for signatures; Go's checksum database client and strace for the transparency log.
 lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 missing=()
-[ -e "$lavapipe" ] || missing+=(mesa-vulkan-drivers)
-ldconfig -p | grep -q libvulkan.so.1 || missing+=(libvulkan1)
-python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+need() { eval "$2" >/dev/null 2>&1 || missing+=("$1"); }
+need mesa-vulkan-drivers "[ -e $lavapipe ]"
+need libvulkan1 "ldconfig -p | grep -q libvulkan.so.1"
+need python3-venv "python3 -c 'import venv, ensurepip'"
+need dcmtk "command -v dcmsign"
+need openssl "command -v openssl"
+need curl "command -v curl"
+need strace "command -v strace"
+need orthanc "[ -x /usr/sbin/Orthanc ]"
+need orthanc-dicomweb "ls /usr/share/orthanc/plugins/*DicomWeb*"
+need golang-go "command -v go"
+need golang-golang-x-mod-dev "[ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ]"
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     as_root apt-get update -qq
@@ -46,6 +58,15 @@ if cargo fmt --version >/dev/null 2>&1; then
     cargo fmt --all --check
 else
     echo "rustfmt is not installed; skipped" >&2
+fi
+
+say "lints"
+# Clippy as the compiler's wrapper: it then looks at our crates only, and Burn is not checked anew.
+if clippy=$(command -v clippy-driver); then
+    RUSTC_WORKSPACE_WRAPPER=$clippy CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ \
+        cargo build --release --workspace --lib --bins --locked
+else
+    echo "clippy is not installed; skipped" >&2
 fi
 
 say "tests on the CPU"

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{ModelArgs, ScanArgs};
+use crate::{LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +35,15 @@ pub enum Command {
     /// Print the checkpoint's card: training data, metrics, thresholds, limits, licence
     #[command(after_help = crate::model::MODEL_EXAMPLES)]
     Model(ModelArgs),
+    /// Add a DICOM digital signature to a file
+    #[command(after_help = crate::signature::SIGN_EXAMPLES)]
+    Sign(SignArgs),
+    /// Verify the DICOM digital signatures of a file, and say what they cover
+    #[command(after_help = crate::signature::VERIFY_EXAMPLES)]
+    Verify(VerifySignatureArgs),
+    /// Keep a log of images that nobody can rewrite, and prove what it says
+    #[command(subcommand, after_help = crate::log::LOG_EXAMPLES, arg_required_else_help = true)]
+    Log(LogCommand),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  veraray completions bash > ~/.local/share/bash-completion/completions/veraray"

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use veraray_model::ModelError;
+use veraray_provenance::log::LogError;
+use veraray_provenance::signature::SignatureError;
 
 /// Errors of the deployment crate. Inputs that cannot be judged are not among them: they are
 /// [`Record`](crate::Record)s.
@@ -52,6 +54,12 @@ pub enum ScanError {
         /// What does not fit.
         reason: String,
     },
+    /// The transparency log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A file cannot be signed, or its signatures cannot be looked at.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// Worker threads could not be started.
     #[error("cannot start {jobs} workers: {reason}")]
     Workers {

@@ -13,6 +13,7 @@ mod forward;
 mod frames;
 mod gpu;
 mod judge;
+mod log;
 mod model;
 mod options;
 mod output;
@@ -23,6 +24,7 @@ mod regions;
 mod resume;
 mod scan;
 mod select;
+mod signature;
 mod source;
 mod summary;
 mod text;
@@ -33,11 +35,14 @@ use std::process::ExitCode;
 
 pub use cli::{Cli, Command};
 pub use error::ScanError;
+pub use log::{AppendArgs, CheckpointArgs, InitArgs, LogCommand, ProveArgs, VerifyArgs};
 pub use model::{CardFormat, ModelArgs};
 pub use options::{AbstainArg, DeviceArg, FormatArg, ScanArgs, Shard};
 pub use record::{
     Fault, Finding, Milliseconds, ModelId, Record, Region, Signature, Status, Verdict,
 };
+
+pub use signature::{DigestArg, ReportFormat, SignArgs, VerifySignatureArgs};
 
 /// What a finished run says through its exit status, as clamscan does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,9 @@ pub fn run(cli: &Cli) -> Result<ExitStatus, ScanError> {
     match &cli.command {
         Command::Scan(arguments) => scan::scan(arguments),
         Command::Model(arguments) => model::print(arguments),
+        Command::Log(command) => log::run(command),
+        Command::Sign(arguments) => signature::sign(arguments),
+        Command::Verify(arguments) => signature::verify(arguments),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { command } => pages::man(command.as_deref()),
     }

@@ -161,13 +161,13 @@ fn threshold(operating: Operating) -> String {
     match operating.false_alarms {
         Some(rate) => {
             format!(
-                "threshold {} for {} false alarms",
+                "threshold {:.4} for {} false alarms",
                 operating.threshold,
                 percent(rate)
             )
         }
         None => format!(
-            "threshold {}; this checkpoint declares no false-alarm rate",
+            "threshold {:.4}; this checkpoint declares no false-alarm rate",
             operating.threshold
         ),
     }

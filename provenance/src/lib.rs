@@ -1,1 +1,5 @@
-//! Evidence that needs no neural network: DICOM digital signatures and a transparency log.
+//! Evidence that needs no neural network: DICOM digital signatures, and a transparency log of images
+//! and what was done to them.
+
+pub mod log;
+pub mod signature;

@@ -95,6 +95,7 @@ pub fn fit(
             &training_device,
         )?;
         progress.note(&format!("resuming after epoch {}", epochs.len()));
+        curves::draw(&run.join("curves.svg"), &epochs)?;
     }
     let sampler = Sampler::new(&dataset, &recipe.delivery, recipe.training.seed)?;
     let validation = dataset.of_split(Split::Validation);

@@ -1,0 +1,127 @@
+//! The flags of `veraray log` as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use veraray_provenance::log::PublicKey;
+
+pub(crate) const LOG_EXAMPLES: &str = "\
+Examples:
+  veraray log init archive.log --origin log.example/archive --key archive.key > archive.vkey
+  veraray log append archive.log --action received --actor 'gateway 3' in/*.dcm
+  veraray log checkpoint archive.log --key archive.key > latest.checkpoint   hand this to others
+  veraray log prove archive.log 41 > image.dcm.tlog-proof                    and this to whoever has the image
+  veraray log verify image.dcm.tlog-proof --vkey archive.vkey --file image.dcm
+  veraray log verify archive.log --vkey archive.vkey --remember old.checkpoint
+
+The folder has the C2SP tlog-tiles layout: any static file server publishes it.
+Exit status: 0 done or valid, 1 not valid, 2 an input failed or a usage error.";
+
+/// What to do with a log.
+#[derive(Debug, Clone, Subcommand)]
+#[non_exhaustive]
+pub enum LogCommand {
+    /// Make an empty log and its key; prints the public key
+    Init(InitArgs),
+    /// Append one entry per file; prints the index of each
+    Append(AppendArgs),
+    /// Sign what was appended; prints the checkpoint
+    Checkpoint(CheckpointArgs),
+    /// Print the proof that the last checkpoint covers an entry, or extends an older one
+    Prove(ProveArgs),
+    /// Verify a proof file, or a whole log folder
+    Verify(VerifyArgs),
+}
+
+/// Flags of `veraray log init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Folder to make the log in
+    pub log: PathBuf,
+    /// Name of the log: a host and path of yours, such as log.example/archive
+    #[arg(long)]
+    pub origin: String,
+    /// File of the private key; made, readable by its owner only, if it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+}
+
+/// Flags of `veraray log append`.
+#[derive(Debug, Clone, Args)]
+pub struct AppendArgs {
+    /// Folder of the log
+    pub log: PathBuf,
+    /// Files that the entries are about
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What was done: acquired, received, signed, transcoded, deidentified, scanned, ...
+    #[arg(long)]
+    pub action: String,
+    /// Who did it: a person, device or program
+    #[arg(long)]
+    pub actor: String,
+    /// Index of the entry about the file that these were made from
+    #[arg(long, value_name = "INDEX")]
+    pub parent: Option<u64>,
+}
+
+/// Flags of `veraray log checkpoint`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckpointArgs {
+    /// Folder of the log
+    pub log: PathBuf,
+    /// File of the private key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// File with a witness's answer, to be attached to the checkpoint
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    pub cosignature: Option<PathBuf>,
+    /// Public key of a trusted witness, or a file that holds it
+    #[arg(long, value_name = "VKEY", value_parser = public_key)]
+    pub witness: Vec<PublicKey>,
+}
+
+/// Flags of `veraray log prove`.
+#[derive(Debug, Clone, Args)]
+pub struct ProveArgs {
+    /// Folder of the log
+    pub log: PathBuf,
+    /// Index of the entry
+    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    pub index: Option<u64>,
+    /// Prove instead that the last checkpoint extends the log as it was with this many entries
+    #[arg(long, value_name = "SIZE")]
+    pub since: Option<u64>,
+}
+
+/// Flags of `veraray log verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// A proof file of an entry, or the folder of a log to be read whole
+    pub subject: PathBuf,
+    /// The log's public key as its owner gave it to you, or a file that holds it
+    #[arg(long, value_name = "VKEY", value_parser = public_key)]
+    pub vkey: PublicKey,
+    /// The image that a proof must be about
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Public key of a trusted witness, or a file that holds it
+    #[arg(long, value_name = "VKEY", value_parser = public_key)]
+    pub witness: Vec<PublicKey>,
+    /// How many of the witnesses must have cosigned
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub quorum: usize,
+    /// A checkpoint kept from earlier, which a log folder must extend
+    #[arg(long, value_name = "FILE")]
+    pub remember: Vec<PathBuf>,
+}
+
+/// A public key as text, or the path of a file that holds one.
+fn public_key(text: &str) -> Result<PublicKey, String> {
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let file = std::fs::read_to_string(text)
+        .map_err(|error| format!("neither a public key nor a readable file: {error}"))?;
+    file.trim().parse().map_err(|error| format!("{error}"))
+}
