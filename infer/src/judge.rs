@@ -103,10 +103,12 @@ impl Rules {
         {
             doubts.push(wording::untrained(modality, &self.modalities));
         }
-        if let Some(band @ [low, high]) = self.calibration.abstention_band
-            && (low..high).contains(&score)
-        {
-            doubts.push(wording::too_close(score, band));
+        // A threshold below the band's upper end was asked for: what reaches it is flagged.
+        if let Some([low, high]) = self.calibration.abstention_band {
+            let band = [low, high.min(self.operating.threshold)];
+            if (band[0]..band[1]).contains(&score) {
+                doubts.push(wording::too_close(score, band));
+            }
         }
         doubts
     }
@@ -178,18 +180,21 @@ mod tests {
 
     #[test]
     fn doubts_withhold_a_verdict_unless_told_not_to() {
-        let mut rules = rules(0.5);
-        rules.calibration.abstention_band = Some([0.4, 0.6]);
+        let mut rules = rules(0.6);
+        rules.calibration.abstention_band = Some([0.4, 0.7]);
         let judge = |rules: &Rules, modality| rules.judge(&[frame(0.0, 0)], 1, modality).unwrap();
         let judgement = judge(&rules, Some("US"));
         assert_eq!(judgement.verdict, Verdict::Abstain);
         assert_eq!(judgement.reasons.len(), 2);
         rules.abstain = false;
         let judgement = judge(&rules, Some("US"));
-        assert_eq!(judgement.verdict, Verdict::Synthetic);
-        assert_eq!(judgement.reasons.len(), 3);
-        rules.calibration.abstention_band = None;
+        assert_eq!(judgement.verdict, Verdict::Authentic);
+        assert_eq!(judgement.reasons.len(), 2);
+        // At and above the threshold there is no doubt about the score.
         rules.abstain = true;
+        rules.operating.threshold = 0.5;
+        assert_eq!(judge(&rules, None).verdict, Verdict::Synthetic);
+        rules.calibration.abstention_band = None;
         assert_eq!(judge(&rules, Some("cr ")).verdict, Verdict::Synthetic);
         assert_eq!(judge(&rules, None).verdict, Verdict::Synthetic);
     }

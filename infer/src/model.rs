@@ -110,7 +110,7 @@ fn thresholds(text: &mut String, card: &Card) -> fmt::Result {
             "  {:>7}  score {:.4}  (at most {} with 95 % confidence, from {} authentic images)",
             percent(point.false_positive_rate),
             point.threshold,
-            percent(point.upper_bound),
+            percent((point.upper_bound * 1000.0).round() / 1000.0),
             point.authentic_images
         )?;
     }
@@ -168,10 +168,14 @@ fn metrics(text: &mut String, card: &Card) -> fmt::Result {
     for metric in &card.metrics {
         let [estimate, low, high] = metric.auroc;
         let [authentic, manipulated] = metric.images;
+        let interval = if low < high {
+            format!(" [{low:.3}, {high:.3}]")
+        } else {
+            String::new()
+        };
         writeln!(
             text,
-            "  {:<10} {:<24} {estimate:.3} [{low:.3}, {high:.3}]  {authentic} authentic, \
-             {manipulated} manipulated",
+            "  {:<10} {:<24} {estimate:.3}{interval}  {authentic} authentic, {manipulated} manipulated",
             metric.split, metric.family
         )?;
         for (name, value) in &metric.more {

@@ -127,7 +127,11 @@ fn gpu(allow_software: bool) -> Result<ComputeDevice, String> {
     use burn::tensor::DeviceKind;
     use wgpu::DeviceType;
 
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    // Only the interfaces that Burn would use: bringing up OpenGL takes time and a display.
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::PRIMARY,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
     let adapters: Vec<wgpu::AdapterInfo> =
         pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
             .iter()
