@@ -18,6 +18,7 @@ The folder has the C2SP tlog-tiles layout: any static file server publishes it.
 Exit status: 0 done or valid, 1 not valid, 2 an input failed or a usage error.";
 
 /// What to do with a log.
+#[expect(clippy::large_enum_variant, reason = "parsed once")]
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum LogCommand {
