@@ -229,7 +229,7 @@ fn false_alarms_choose_the_threshold() {
 
 #[test]
 fn doubtful_scores_are_withheld_unless_told_not_to() {
-    let mut doubtful = calibration(0.0);
+    let mut doubtful = calibration(1.0);
     doubtful.abstention_band = Some([0.0, 1.0]);
     let bench = Bench::new(&doubtful);
     bench.png("a.png", 96, 96);
@@ -245,7 +245,12 @@ fn doubtful_scores_are_withheld_unless_told_not_to() {
             .contains("too close to call")
     );
     let output = bench.run(&["--abstain", "off"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(records(&output)[0]["verdict"], "authentic");
+    // What reaches the threshold is flagged, however wide the band.
+    doubtful.operating_points[0].threshold = 0.0;
+    let bench = Bench::new(&doubtful);
+    bench.png("a.png", 96, 96);
+    assert_eq!(bench.run(&[]).status.code(), Some(1));
 }
 
 #[test]
