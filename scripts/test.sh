@@ -28,7 +28,7 @@ lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 missing=()
 need() { eval "$2" >/dev/null 2>&1 || missing+=("$1"); }
 need mesa-vulkan-drivers "[ -e $lavapipe ]"
-need libvulkan1 "ldconfig -p | grep -q libvulkan.so.1"
+need libvulkan1 "ldconfig -p | grep libvulkan.so.1"
 need python3-venv "python3 -c 'import venv, ensurepip'"
 need dcmtk "command -v dcmsign"
 need openssl "command -v openssl"
