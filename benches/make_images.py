@@ -22,7 +22,7 @@ def picture(rng, side):
         cy, cx = rng.uniform(-0.3, 0.3, 2)
         ry, rx = rng.uniform(0.05, 0.4, 2)
         distance = ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2
-        plane += rng.uniform(0.1, 0.4) / (1 + np.exp(20 * (distance - 1)))
+        plane += rng.uniform(0.1, 0.4) / (1 + np.exp(np.minimum(20 * (distance - 1), 50)))
     plane += rng.normal(size=plane.shape) * 0.01 * (0.5 + plane)
     return np.clip(plane, 0, 1)
 
