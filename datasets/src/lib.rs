@@ -4,6 +4,7 @@
 
 mod augment;
 mod error;
+mod forge;
 mod frame;
 mod image;
 mod manifest;
@@ -11,6 +12,10 @@ mod open;
 
 pub use crate::augment::{Delivery, Plane};
 pub use crate::error::OpenError;
+pub use crate::forge::{
+    Forgery, LEAST_SIDE, Parameter, Parameters, TrainingFreeFamily, UnknownFamily, forge,
+    forge_image,
+};
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
 pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
