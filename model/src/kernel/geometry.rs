@@ -18,8 +18,6 @@ pub(crate) struct Geometry {
 /// Taps of one phase of the input's gradient: which kernel element, at which offset.
 #[derive(Debug)]
 pub(super) struct Phase {
-    /// Row and column of the phase, below the stride.
-    pub at: [usize; 2],
     /// Index of the kernel element in raster order and its offset from a position.
     pub taps: Vec<(usize, usize)>,
 }
@@ -111,7 +109,7 @@ impl Geometry {
         (self.output_size()[0] + 2 * self.padding()) * self.pitch() + 2 * LANES
     }
 
-    /// The phases of the input's gradient. Offsets count from the start of a padded output channel.
+    /// The phases of the input's gradient, rows before columns. Offsets count from the start of a padded output channel.
     pub(super) fn gradient_phases(&self) -> Vec<Phase> {
         let (kernel, stride, padding) = (self.kernel, self.stride, self.padding());
         let mut phases = Vec::new();
@@ -133,10 +131,7 @@ impl Geometry {
                         }
                     }
                 }
-                phases.push(Phase {
-                    at: [row, column],
-                    taps,
-                });
+                phases.push(Phase { taps });
             }
         }
         phases

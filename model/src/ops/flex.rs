@@ -1,7 +1,7 @@
 //! The layer on the CPU: Burn's tensors in and out of our kernels.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, DType, TensorData, TensorMetadata};
+use burn::backend::{DType, TensorData, TensorMetadata};
 use burn_flex::{Flex, FlexTensor};
 
 use super::{

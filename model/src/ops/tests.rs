@@ -58,7 +58,7 @@ fn folded_inference_is_burns() {
         let weight = noise([outputs, inputs, kernel, kernel], &device);
         let affine = [noise([outputs], &device), noise([outputs], &device)];
         let mean = noise([outputs], &device);
-        let variance = noise([outputs], &device).square();
+        let variance = noise([outputs], &device).square() + 0.5;
         let size = [rows.div_ceil(stride), columns.div_ceil(stride)];
         let residual = noise([batch, outputs, size[0], size[1]], &device);
         let mut norm = norm(affine.clone(), &device);
