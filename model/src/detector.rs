@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,7 @@ impl Detector {
     pub fn forward(&self, pixels: Tensor<4>) -> Detection {
         let spatial = self.spatial.forward(pixels.clone());
         let (local, global) = self.frequency.forward(pixels);
-        let fused = relu(self.fuse.forward(Tensor::cat(vec![spatial, local], 1)));
+        let fused = self.fuse.forward(Tensor::cat(vec![spatial, local], 1));
         let [batch, channels, height, width] = fused.dims();
         let map = self
             .map

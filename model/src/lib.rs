@@ -13,6 +13,9 @@ mod error;
 mod filters;
 mod frequency;
 mod input;
+#[cfg(feature = "cpu")]
+mod kernel;
+mod ops;
 mod resample;
 mod spatial;
 mod tiles;
