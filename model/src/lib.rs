@@ -16,6 +16,7 @@ mod input;
 #[cfg(feature = "cpu")]
 mod kernel;
 mod ops;
+mod pool;
 mod resample;
 mod spatial;
 mod tiles;
@@ -28,5 +29,6 @@ pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
+pub use pool::Pooling;
 pub use resample::lanczos3;
 pub use tiles::{Tile, Unsuitable};
