@@ -1,5 +1,6 @@
 //! Trains, calibrates and evaluates Veraray's detector.
 
+mod average;
 mod calibrate;
 mod card;
 mod curves;
@@ -7,6 +8,7 @@ mod data;
 mod error;
 mod evaluate;
 mod fit;
+mod forged;
 mod log;
 mod metrics;
 mod null_models;
@@ -15,12 +17,14 @@ mod recipe;
 mod sampler;
 mod score;
 mod state;
+mod validate;
 
 pub use calibrate::{calibrate, clopper_pearson_upper, map_threshold};
 pub use data::{Dataset, Sample};
 pub use error::TrainError;
 pub use evaluate::{EvaluateOptions, FamilyRow, Report, SourceRow, evaluate};
 pub use fit::{FitOptions, FitReport, fit};
+pub use forged::ForgeRecipe;
 pub use log::EpochLog;
 pub use metrics::{Scored, auroc, auroc_interval, expected_calibration_error, rate_above};
 pub use null_models::{Logistic, NullModel};

@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use veraray_datasets::Delivery;
+use rayon::prelude::*;
+use veraray_datasets::{Delivery, Plane};
 use veraray_model::Detector;
 
 use crate::TrainError;
@@ -12,14 +13,14 @@ use crate::data::Dataset;
 use crate::sampler::Batch;
 
 /// Tiles per forward pass.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
-/// What the detector says of one image: the means over its tiles.
+/// What the detector says of one image, pooled over its tiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageScore {
     /// Index of the image in [`Dataset::entries`].
     pub entry: usize,
-    /// Mean logit of its tiles.
+    /// Logit pooled over its tiles.
     pub logit: f64,
 }
 
@@ -57,16 +58,24 @@ pub fn score(
     let mut scores = Scores::default();
     let mut tiles: Vec<(usize, f64)> = Vec::with_capacity(indices.len());
     for chunk in indices.chunks(BATCH) {
+        let planes: Vec<(Plane, bool)> = chunk
+            .par_iter()
+            .map(|&index| {
+                let sample = &dataset.samples[index];
+                let plane = dataset.plane(sample);
+                let sent = match delivery {
+                    Some((delivery, seed)) => {
+                        let state = seed ^ (index as u64).wrapping_mul(0x9e37_79b9);
+                        delivery.apply(plane, &mut StdRng::seed_from_u64(state))
+                    }
+                    None => plane,
+                };
+                (sent, dataset.entry(sample).label.is_manipulated())
+            })
+            .collect();
         let mut batch = Batch::new(dataset.side);
-        for &index in chunk {
-            let sample = &dataset.samples[index];
-            let mut plane = dataset.plane(sample);
-            if let Some((delivery, seed)) = delivery {
-                let mut rng =
-                    StdRng::seed_from_u64(seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
-                plane = delivery.apply(plane, &mut rng);
-            }
-            batch.push(&plane, dataset.entry(sample).label.is_manipulated());
+        for (plane, manipulated) in &planes {
+            batch.push(plane, *manipulated);
         }
         let (pixels, _, masks) = batch.to_tensors(device);
         let found = detector.forward(pixels);
@@ -81,7 +90,7 @@ pub fn score(
         for (position, (&index, logit)) in chunk.iter().zip(&logits).enumerate() {
             let sample = &dataset.samples[index];
             tiles.push((sample.entry, f64::from(*logit)));
-            if dataset.entry(sample).mask.is_some() {
+            if dataset.is_partial(sample) {
                 let cells = position * height * width..(position + 1) * height * width;
                 let cell = |(logit, share): (&f32, &f32)| CellScore {
                     logit: *logit,
@@ -96,10 +105,11 @@ pub fn score(
     }
     // Tiles of one image stand beside each other.
     for run in tiles.chunk_by(|a, b| a.0 == b.0) {
-        let sum: f64 = run.iter().map(|(_, logit)| logit).sum();
+        let logits = run.iter().map(|(_, logit)| *logit);
         scores.images.push(ImageScore {
             entry: run[0].0,
-            logit: sum / run.len() as f64,
+            // A run holds at least one tile.
+            logit: dataset.pooling.pool(logits).unwrap_or(f64::NAN),
         });
     }
     Ok(scores)
