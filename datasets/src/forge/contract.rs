@@ -68,7 +68,7 @@ fn sizes_ranges_levels_and_what_lies_outside_the_mask() {
                     assert!((level - level.round()).abs() < 1e-3, "{what}: {new}");
                     changed += usize::from(new != old);
                 }
-                assert!(changed > 15, "{what}: {changed} pixels changed");
+                assert!(changed > 5, "{what}: {changed} pixels changed");
                 let extent = &forgery.parameters.0["extent"];
                 let all = forgery.mask.iter().all(|&m| m == 1.0);
                 assert_eq!(all, *extent == Parameter::from("whole"), "{what}");

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 
 use super::denoise;
 use super::parameters::Parameters;
-use super::raster::{combined, gaussian, moments, noise_level, white_noise};
+use super::raster::{combined, gaussian, moments, noise_level, quantile_deviation, white_noise};
 use super::spectrum::Spectrum;
 use super::texture::finished;
 use crate::GrayImage;
@@ -47,10 +47,12 @@ pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut St
     parameters.note("denoiser", name);
     let removed = combined(image, -1.0, &smooth);
     let grain = grain(&removed, parameters, rng);
-    let (_, wanted) = moments(&removed.pixels);
+    // The edges that the denoiser touched are no noise, and flat background has none.
+    let touched = removed.pixels.iter().copied().filter(|v| v.abs() > 1e-6);
+    let wanted = quantile_deviation(touched.collect()).min(1.5 * sigma);
     let (_, own) = moments(&grain.pixels);
     // Around what was removed, so that the noise energy has no sign.
-    let gain = rng.random_range(0.6..1.4_f32);
+    let gain = rng.random_range(0.7..1.6_f32);
     parameters.note("grain_gain", gain);
     let fake = combined(&smooth, gain * wanted / own.max(1e-6), &grain);
     finished(fake, image, 0.5, parameters, rng)

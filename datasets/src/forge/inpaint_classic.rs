@@ -16,7 +16,7 @@ use super::copy_move::elsewhere;
 use super::parameters::Parameters;
 use super::place::{self, Motion};
 use super::poisson_blend;
-use super::raster::{combined, gaussian, moments};
+use super::raster::{combined, gaussian, quantile_deviation};
 use super::region::{Body, Region};
 use super::spectrum::Spectrum;
 use super::telea;
@@ -80,22 +80,12 @@ pub(super) fn patch(
         .filter(|(_, inside)| !**inside)
         .map(|(&v, _)| v)
         .collect();
-    // Edges around the region are not noise; a trimmed measure leaves them out.
-    let wanted = trimmed_deviation(around);
-    let own = trimmed_deviation(grain.pixels.clone()).max(1e-5);
+    // Edges around the region are not noise; this measure leaves them out.
+    let wanted = quantile_deviation(around);
+    let own = quantile_deviation(grain.pixels.clone()).max(1e-5);
     let strength = (wanted / own).min(3.0) * rng.random_range(0.7..1.1);
     parameters.note("grain_sigma", sigma);
     parameters.note("grain_random_phase", random_phase);
     parameters.note("grain_gain", strength);
     combined(&filled, strength, &grain)
-}
-
-/// The standard deviation of what is left without the tenth of largest magnitude.
-fn trimmed_deviation(mut values: Vec<f32>) -> f32 {
-    let keep = values.len() * 9 / 10;
-    if keep == 0 {
-        return 0.0;
-    }
-    values.select_nth_unstable_by(keep, |a, b| a.abs().total_cmp(&b.abs()));
-    moments(&values[..keep]).1
 }

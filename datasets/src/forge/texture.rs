@@ -59,8 +59,8 @@ pub(super) fn retextured(
     result
 }
 
-/// The last steps of every whole-image family, each drawn at random: the radial spectrum of the
-/// real, part of the real's pixels mixed back, an untouched background; then the real's levels.
+/// The last steps of every whole-image family, each drawn at random: part of the real's pixels mixed
+/// back, the radial spectrum of the real, an untouched background; then the real's levels.
 pub(super) fn finished(
     mut fake: GrayImage,
     real: &GrayImage,
@@ -68,6 +68,17 @@ pub(super) fn finished(
     parameters: &mut Parameters,
     rng: &mut StdRng,
 ) -> GrayImage {
+    let share = match rng.random_bool(0.4) {
+        true => rng.random_range(0.5..0.95_f32),
+        false => 1.0,
+    };
+    parameters.note("fake_share", share);
+    if share < 1.0 {
+        for (value, real) in fake.pixels.iter_mut().zip(&real.pixels) {
+            *value = real + share * (*value - real);
+        }
+    }
+    // After the mixture, which averages fine detail away where fake and real disagree.
     let matched = rng.random_bool(match_chance);
     if matched {
         let strength = match rng.random_bool(0.7) {
@@ -81,11 +92,6 @@ pub(super) fn finished(
         parameters.note("spectrum_match_strength", strength);
     }
     parameters.note("spectrum_matched", matched);
-    let share = match rng.random_bool(0.4) {
-        true => rng.random_range(0.5..0.95),
-        false => 1.0,
-    };
-    parameters.note("fake_share", share);
     let keep_background = rng.random_bool(0.5);
     parameters.note("background_kept", keep_background);
     let levels = Levels::of(&real.pixels);
@@ -98,7 +104,7 @@ pub(super) fn finished(
         *value = if keep_background && flat > 0.999 {
             real
         } else {
-            levels.snap(real + share * (*value - real))
+            levels.snap(*value)
         };
     }
     fake
