@@ -183,7 +183,11 @@ pub(super) struct Dense(FlexTensor);
 
 impl Dense {
     pub(super) fn new(tensor: FlexTensor) -> Self {
-        Self(tensor.to_contiguous())
+        if tensor.is_contiguous() {
+            Self(tensor)
+        } else {
+            Self(tensor.to_contiguous())
+        }
     }
 
     pub(super) fn values(&self) -> &[f32] {
