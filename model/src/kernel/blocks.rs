@@ -188,6 +188,7 @@ impl WithSimd for Transform<'_> {
 
 /// One-dimensional transforms of eight planes of one row's length, `step` apart, from `first`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // Over several slices at once.
 fn dct<S: Simd>(
     simd: S,
     basis: &[f32; AREA],

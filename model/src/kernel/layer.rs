@@ -7,6 +7,7 @@ use super::correlate::Correlate;
 use super::geometry::{Geometry, Phase};
 use super::passes::{Finish, GradientSums, Interleave, Moments, NormGradient};
 use super::planes::{SLACK, pad_input};
+use super::pool;
 use super::scratch::{self, Slot};
 use super::taps::{BLOCK, Taps, pack, padded_positions};
 
@@ -35,7 +36,7 @@ pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], tail: Tail<'_
     let arch = Arch::new();
     let (offsets, packed) = (g.offsets(), pack_forward(g, weight));
     let plane = g.output_plane();
-    let mut output = vec![0.0; batch(g, input) * g.outputs * plane];
+    let mut output = pool::take(batch(g, input) * g.outputs * plane);
     let jobs = samples(g, input)
         .zip(output.chunks_exact_mut(g.outputs * plane))
         .enumerate()
@@ -90,7 +91,7 @@ pub(crate) fn forward_train(
     let arch = Arch::new();
     let (offsets, packed) = (g.offsets(), pack_forward(g, weight));
     let plane = g.output_plane();
-    let mut convolved = vec![0.0; batch(g, input) * g.outputs * plane];
+    let mut convolved = pool::take(batch(g, input) * g.outputs * plane);
     let jobs = samples(g, input)
         .zip(convolved.chunks_exact_mut(g.outputs * plane))
         .collect();
@@ -114,7 +115,7 @@ pub(crate) fn forward_train(
             [scale as f32, shift as f32]
         })
         .collect();
-    let mut output = vec![0.0; convolved.len()];
+    let mut output = pool::take(convolved.len());
     let jobs = convolved
         .chunks_exact(g.outputs * plane)
         .zip(output.chunks_exact_mut(g.outputs * plane))
@@ -198,7 +199,7 @@ pub(crate) fn backward(
 
     let samples_per_share = (SHARE / g.positions()).max(1);
     let (inputs, outputs) = (g.inputs * g.input_plane(), g.outputs * plane);
-    let allocate = |wanted: bool, length: usize| wanted.then(|| vec![0.0; length]);
+    let allocate = |wanted: bool, length: usize| wanted.then(|| pool::take(length));
     let mut input = allocate(want_input, saved.input.len());
     let mut residual = allocate(want_residual, gradient.len());
     let shares = batch(g, saved.input).div_ceil(samples_per_share);

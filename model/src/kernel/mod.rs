@@ -22,6 +22,7 @@ mod geometry;
 pub(crate) mod layer;
 mod passes;
 mod planes;
+pub(crate) mod pool;
 mod scratch;
 pub(crate) mod stem;
 mod taps;

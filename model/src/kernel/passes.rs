@@ -145,6 +145,7 @@ const WAYS: usize = 4;
 
 /// Sums `OUT` quantities over `IN` slices of one length, always in the same order.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // Over several slices at once.
 fn sums<S: Simd, const IN: usize, const OUT: usize>(
     simd: S,
     slices: [&[f32]; IN],

@@ -4,6 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::geometry::Geometry;
 use super::layer::{convolve, each, pack_forward};
+use super::pool;
 
 /// `min(max(source · gain, -1), 1)` of rows a pitch apart, into dense rows.
 struct Truncate<'a> {
@@ -64,7 +65,7 @@ pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], kernels: &[f32], gain:
     };
     let (offsets, packed) = (g.offsets(), pack_forward(&g, kernels));
     let plane = g.input_plane();
-    let mut output = vec![0.0; pixels.len() * (1 + g.outputs)];
+    let mut output = pool::take(pixels.len() * (1 + g.outputs));
     let jobs = pixels
         .chunks_exact(plane)
         .zip(output.chunks_exact_mut((1 + g.outputs) * plane))

@@ -7,7 +7,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::{
     Gradients, InferenceOps, Inputs, LayerKernels, LayerOptions, Saved, Trained, Wanted, composed,
 };
-use crate::kernel::{Geometry, layer};
+use crate::kernel::{Geometry, layer, pool};
 
 impl InferenceOps for Flex {
     fn layer(
@@ -65,6 +65,10 @@ fn infer(
         rectify: options.rectify,
     };
     let output = layer::forward(&geometry, input.values(), weight.values(), tail);
+    input.recycle();
+    if let Some(residual) = residual {
+        residual.recycle();
+    }
     tensor(output, shape)
 }
 
@@ -136,6 +140,9 @@ impl LayerKernels for Flex {
         };
         let wanted = [wanted.input, wanted.residual];
         let found = layer::backward(&geometry, saved, gradient.values(), wanted);
+        for tensor in [input, output, convolved, gradient] {
+            tensor.recycle();
+        }
         let channels = [geometry.outputs];
         Gradients {
             input: found.input.map(|values| tensor(values, shapes[0])),
@@ -176,12 +183,25 @@ pub(super) struct Dense(FlexTensor);
 
 impl Dense {
     pub(super) fn new(tensor: FlexTensor) -> Self {
-        Self(tensor.to_contiguous())
+        if tensor.is_contiguous() {
+            Self(tensor)
+        } else {
+            Self(tensor.to_contiguous())
+        }
     }
 
     pub(super) fn values(&self) -> &[f32] {
         // Kept: the tensor is contiguous, and `geometry` admits nothing but `f32`.
         self.0.as_slice().unwrap_or_default()
+    }
+
+    /// Keeps the memory for the next tensor, where nobody else holds it.
+    fn recycle(self) {
+        if self.0.is_unique()
+            && let Ok(values) = self.0.into_data().try_into_vec::<f32>()
+        {
+            pool::give(values);
+        }
     }
 }
 

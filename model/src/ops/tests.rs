@@ -7,7 +7,10 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 
-use super::{LayerOptions, layer, train_layer};
+use super::{
+    Gradients, Inputs, LayerKernels, LayerOptions, Saved, Trained, Wanted, composed, layer,
+    train_layer,
+};
 
 /// Batch, channels in and out, rows, columns, kernel, stride.
 const SHAPES: [[usize; 7]; 6] = [
@@ -161,6 +164,69 @@ fn training_and_its_gradients_are_burns() {
             if let (Some(found), Some(expected)) = (found.4, expected.4) {
                 close(found, expected, 1e-5, "residual's gradient");
             }
+        }
+    }
+}
+
+#[test]
+fn what_other_backends_compose_is_the_same() {
+    type Flex = burn_flex::Flex;
+    let device = Device::flex();
+    let primitive = |tensor: Tensor<4>| tensor.try_into_primitive::<Flex>().expect("on the CPU");
+    let vector = |tensor: Tensor<1>| tensor.try_into_primitive::<Flex>().expect("on the CPU");
+    for [batch, inputs, outputs, rows, columns, kernel, stride] in SHAPES {
+        let size = [rows.div_ceil(stride), columns.div_ceil(stride)];
+        let options = LayerOptions {
+            stride,
+            epsilon: 1e-5,
+            rectify: true,
+        };
+        let given = Inputs::<Flex> {
+            input: primitive(noise([batch, inputs, rows, columns], &device)),
+            weight: primitive(noise([outputs, inputs, kernel, kernel], &device)),
+            gamma: vector(noise([outputs], &device)),
+            beta: vector(noise([outputs], &device)),
+            residual: Some(primitive(noise(
+                [batch, outputs, size[0], size[1]],
+                &device,
+            ))),
+        };
+        let gradient = primitive(noise([batch, outputs, size[0], size[1]], &device));
+        let found = <Flex as LayerKernels>::forward(given.clone(), options);
+        let expected = composed::forward(given.clone(), options);
+        let maps =
+            |t: Trained<Flex>| [t.output, t.convolved].map(Tensor::<4>::from_primitive::<Flex>);
+        let sums = |t: Trained<Flex>| [t.mean, t.variance].map(Tensor::<1>::from_primitive::<Flex>);
+        let pairs = maps(found.clone()).into_iter().zip(maps(expected.clone()));
+        pairs.for_each(|(found, expected)| close(found, expected, 1e-3, "forward"));
+        let pairs = sums(found.clone()).into_iter().zip(sums(expected));
+        pairs.for_each(|(found, expected)| close(found, expected, 1e-3, "statistics"));
+
+        let saved = Saved {
+            input: given.input,
+            weight: given.weight,
+            gamma: given.gamma,
+            trained: found,
+        };
+        let wanted = Wanted {
+            input: true,
+            residual: true,
+        };
+        let found =
+            <Flex as LayerKernels>::backward(saved.clone(), gradient.clone(), wanted, options);
+        let expected = composed::backward(saved, gradient, wanted, options);
+        let maps = |g: Gradients<Flex>| {
+            [g.input, Some(g.weight), g.residual]
+                .map(|t| Tensor::<4>::from_primitive::<Flex>(t.expect("wanted")))
+        };
+        let affine = |g: &Gradients<Flex>| {
+            [g.gamma.clone(), g.beta.clone()].map(Tensor::<1>::from_primitive::<Flex>)
+        };
+        for (found, expected) in affine(&found).into_iter().zip(affine(&expected)) {
+            close(found, expected, 2e-3, "affine gradient");
+        }
+        for (found, expected) in maps(found).into_iter().zip(maps(expected)) {
+            close(found, expected, 2e-3, "gradient");
         }
     }
 }
