@@ -55,6 +55,14 @@ pub fn score(
     device: &Device,
     progress: &ProgressBar,
 ) -> Result<Scores, TrainError> {
+    // Training leaves some tiles intact; what is judged after delivery was delivered.
+    let delivery = delivery.map(|(delivery, seed)| {
+        let sent = Delivery {
+            intact: 0.0,
+            ..delivery.clone()
+        };
+        (sent, seed)
+    });
     let mut scores = Scores::default();
     let mut tiles: Vec<(usize, f64)> = Vec::with_capacity(indices.len());
     for chunk in indices.chunks(BATCH) {
@@ -63,7 +71,7 @@ pub fn score(
             .map(|&index| {
                 let sample = &dataset.samples[index];
                 let plane = dataset.plane(sample);
-                let sent = match delivery {
+                let sent = match &delivery {
                     Some((delivery, seed)) => {
                         let state = seed ^ (index as u64).wrapping_mul(0x9e37_79b9);
                         delivery.apply(plane, &mut StdRng::seed_from_u64(state))

@@ -48,6 +48,13 @@ impl Delivery {
             };
             (image, mask) = (turn(&image), turn(&mask));
         }
+        if rng.random_bool(self.intact) {
+            return Plane {
+                side: plane.side,
+                pixels: image.into_raw(),
+                mask: mask.into_raw(),
+            };
+        }
         if rng.random_bool(self.tilt) {
             let angle = between([-self.tilt_range, self.tilt_range], rng).to_radians();
             (image, mask) = (steps::tilted(&image, angle), steps::tilted(&mask, angle));

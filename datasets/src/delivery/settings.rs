@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Delivery {
+    /// Nothing but the orientation changes: a file straight from its archive.
+    pub intact: f64,
     /// Mirror left and right.
     pub mirror: f64,
     /// Rotate by a random multiple of 90°.
@@ -59,6 +61,7 @@ pub struct Delivery {
 impl Default for Delivery {
     fn default() -> Self {
         Self {
+            intact: 0.25,
             mirror: 0.5,
             rotate: 0.3,
             tilt: 0.1,
@@ -92,6 +95,7 @@ impl Delivery {
     #[must_use]
     pub fn none() -> Self {
         Self {
+            intact: 0.0,
             mirror: 0.0,
             rotate: 0.0,
             tilt: 0.0,
@@ -115,6 +119,7 @@ impl Delivery {
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         let chances = [
+            ("intact", self.intact),
             ("mirror", self.mirror),
             ("rotate", self.rotate),
             ("tilt", self.tilt),
