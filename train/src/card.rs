@@ -95,6 +95,7 @@ pub fn assemble(
             ),
         ],
         licence: recipe.licence.clone(),
+        calibration_set: None,
     }
 }
 

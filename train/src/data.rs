@@ -53,7 +53,24 @@ impl Dataset {
         recipe: &Recipe,
         progress: &ProgressBar,
     ) -> Result<Self, TrainError> {
-        let manifest = Manifest::read(manifest_path)?;
+        Self::of(
+            Manifest::read(manifest_path)?,
+            manifest_path,
+            recipe,
+            progress,
+        )
+    }
+
+    /// As [`Dataset::load`] for a manifest in memory; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn of(
+        manifest: Manifest,
+        origin: &Path,
+        recipe: &Recipe,
+        progress: &ProgressBar,
+    ) -> Result<Self, TrainError> {
         let splits = assign_splits(&manifest.entries, &recipe.split);
         let (entries, splits): (Vec<Entry>, Vec<Split>) = manifest
             .entries
@@ -64,7 +81,7 @@ impl Dataset {
         if entries.is_empty() {
             return Err(TrainError::Data(format!(
                 "{}: the recipe's filters leave no image",
-                manifest_path.display()
+                origin.display()
             )));
         }
         progress.set_length(entries.len() as u64);

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use veraray_datasets::Split;
 use veraray_model::{Checkpoint, ComputeDevice, Detector, FamilyMetrics};
 
-use crate::calibrate::{calibrate, map_threshold};
+use crate::calibrate::{calibrate, calibration_set, map_threshold};
 use crate::data::Dataset;
 use crate::log::EpochLog;
 use crate::metrics::auroc;
@@ -62,15 +62,29 @@ pub fn fit(
     progress: &Progress,
 ) -> Result<FitReport, TrainError> {
     let recipe = Recipe::read(recipe_path)?;
-    let run = options.runs.join(&recipe.name);
-    let state = State::of(&run);
-    prepare(&run, &state, options)?;
-    let bar = progress.bar("reading images");
     let manifest = options
         .manifest
         .clone()
         .unwrap_or_else(|| recipe.manifest_path(recipe_path));
-    let dataset = Dataset::load(&manifest, &recipe, &bar)?;
+    fit_recipe(&recipe, &manifest, device, options, progress)
+}
+
+/// Trains as a recipe in memory says, on the given manifest.
+///
+/// # Errors
+/// [`TrainError`], naming the file and what to do.
+pub fn fit_recipe(
+    recipe: &Recipe,
+    manifest: &Path,
+    device: &ComputeDevice,
+    options: &FitOptions,
+    progress: &Progress,
+) -> Result<FitReport, TrainError> {
+    let run = options.runs.join(&recipe.name);
+    let state = State::of(&run);
+    prepare(&run, &state, options)?;
+    let bar = progress.bar("reading images");
+    let dataset = Dataset::load(manifest, recipe, &bar)?;
     bar.finish_and_clear();
     for (name, why) in &dataset.skipped {
         progress.note(&format!("left out {name}: {why}"));
@@ -111,7 +125,7 @@ pub fn fit(
         let started = Instant::now();
         let trained = train_epoch(
             &sampler,
-            &recipe,
+            recipe,
             epoch,
             (&mut detector, &mut optimizer),
             &training_device,
@@ -122,21 +136,26 @@ pub fn fit(
             &detector,
             &dataset,
             &validation,
-            &recipe,
+            recipe,
             device.handle(),
             progress,
         )?;
         let so_far = epochs.iter().map(|e: &EpochLog| e.selection);
         let best = judged.selection > so_far.fold(f64::NEG_INFINITY, f64::max);
         if best {
-            let card = card::assemble(
-                &recipe,
+            let mut card = card::assemble(
+                recipe,
                 &dataset,
                 device.label(),
                 epoch,
-                judged.calibration(&dataset, &recipe),
+                judged.calibration(&dataset, recipe),
                 judged.metrics(&dataset),
             );
+            card.calibration_set = Some(calibration_set(
+                &dataset,
+                &judged.clean.images,
+                vec!["Calibrated on the run's own validation images.".into()],
+            ));
             Checkpoint {
                 card,
                 detector: detector.clone().valid(),
