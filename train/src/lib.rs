@@ -32,8 +32,8 @@ pub use data::{Dataset, Sample};
 pub use drift::{Drift, Level, Shift, drift};
 pub use error::TrainError;
 pub use evaluate::{
-    Against, AgainstRow, Curve, EvaluateOptions, Exhibit, FamilyRow, Report, SourceRow, StratumRow,
-    Summary, evaluate,
+    Against, AgainstRow, Curve, EvaluateOptions, Exhibit, FamilyRow, Report, ScoreLine, SourceRow,
+    StratumRow, Summary, evaluate,
 };
 pub use export::{ExportFormat, export};
 pub use fit::{FitOptions, FitReport, fit, fit_recipe};

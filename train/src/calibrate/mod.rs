@@ -13,9 +13,7 @@ use platt::platt;
 
 pub use interval::{allowed, clopper_pearson_upper, needed};
 pub use labelled::{CalibrateOptions, Images, recalibrate};
-pub use reference::{
-    Reference, calibration_set, feature_names, features, modality_key,
-};
+pub use reference::{Reference, calibration_set, feature_names, features, modality_key};
 pub use site::{SiteOptions, SiteShift, recalibrate_site};
 
 /// Fits temperature, bias, thresholds and the abstention band.

@@ -31,7 +31,7 @@ pub struct Args {
     /// Compare with another checkpoint on the same images (DeLong's test).
     #[arg(long, value_name = "OTHER.vrc")]
     against: Option<PathBuf>,
-    /// Write report.json, report.md, report.html here.
+    /// Write report.json, report.md, report.html and scores.csv here.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Write the figures into the checkpoint's card.

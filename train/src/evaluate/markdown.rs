@@ -17,7 +17,11 @@ impl Report {
         let mut text = format!(
             "Split `{}`, sets {}; flagged at a score of {:.4} (declared false-positive rate {}).\n\n",
             self.split,
-            self.sets.join(", "),
+            if self.sets.is_empty() {
+                "all".to_owned()
+            } else {
+                self.sets.join(", ")
+            },
             self.threshold[0],
             self.threshold[1],
         );

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 pub use against::{Against, AgainstRow};
 pub use bench::{Bench, Selection, Subject, SubjectScore, Treatment};
 pub(crate) use markdown::{ranking, thresholds};
-pub use report::{Curve, Exhibit, Report, Summary};
+pub use report::{Curve, Exhibit, Report, ScoreLine, Summary};
 pub use rows::{FamilyRow, SourceRow, StratumRow};
 
 use rows::Table;

@@ -56,6 +56,34 @@ pub struct Report {
     pub against: Option<Against>,
     /// Images that could not be judged.
     pub skipped: Vec<(String, String)>,
+    /// Every image's scores, for `scores.csv` only.
+    #[serde(skip)]
+    pub scores: Vec<ScoreLine>,
+}
+
+/// One line of `scores.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreLine {
+    /// Path as the manifest writes it, of the image or of the authentic one it was forged from.
+    pub path: String,
+    /// `real`, `synthetic` or `tampered`; `forged` when it was made for the test.
+    pub label: String,
+    /// Generator family; empty for authentic images.
+    pub generator: String,
+    /// Source.
+    pub source: String,
+    /// Patient or volume.
+    pub group: String,
+    /// Modality.
+    pub modality: String,
+    /// Logit as it is.
+    pub logit: f64,
+    /// Score as it is.
+    pub score: f64,
+    /// Logit after delivery.
+    pub delivered_logit: f64,
+    /// Score after delivery.
+    pub delivered_score: f64,
 }
 
 /// Mean and worst over families.
@@ -189,7 +217,38 @@ pub(super) fn assemble(
         against: None,
         families,
         skipped: bench.dataset.skipped.clone(),
+        scores: lines(table),
     })
+}
+
+fn lines(table: &Table<'_>) -> Vec<ScoreLine> {
+    let bench = table.bench;
+    let scored = table.scores[0].iter().zip(&table.scores[1]);
+    bench
+        .subjects
+        .iter()
+        .zip(scored)
+        .map(|(subject, (clean, delivered))| {
+            let entry = bench.entry(subject);
+            let label = if subject.forged {
+                "forged"
+            } else {
+                entry.label.as_str()
+            };
+            ScoreLine {
+                path: entry.name.clone(),
+                label: label.to_owned(),
+                generator: subject.family.clone().unwrap_or_default(),
+                source: entry.source.clone(),
+                group: entry.group.clone(),
+                modality: entry.modality.clone(),
+                logit: clean.logit,
+                score: clean.score,
+                delivered_logit: delivered.logit,
+                delivered_score: delivered.score,
+            }
+        })
+        .collect()
 }
 
 /// The images of a class that are furthest on the wrong side.
@@ -263,7 +322,17 @@ impl Report {
             .collect()
     }
 
-    /// Writes `report.json`, `report.md` and `report.html` into a folder.
+    fn to_csv(&self) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for line in &self.scores {
+            // Strings and numbers always serialise, and memory takes them.
+            let _ = writer.serialize(line);
+        }
+        let bytes = writer.into_inner().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Writes `report.json`, `report.md`, `report.html` and `scores.csv` into a folder.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the folder cannot be written.
@@ -276,6 +345,7 @@ impl Report {
                 ("report.json", json),
                 ("report.md", self.to_markdown()),
                 ("report.html", evaluation_page(self)),
+                ("scores.csv", self.to_csv()),
             ],
         )
     }

@@ -13,7 +13,9 @@ pub(crate) fn evaluation_page(report: &Report) -> String {
     let body = html! {
         p.meta {
             (report.checkpoint[0]) " · SHA-256 " (report.checkpoint[1].get(..12).unwrap_or_default()) "… · split "
-            (report.split) ", sets " (report.sets.join(", ")) " · " (report.device)
+            (report.split)
+            @if !report.sets.is_empty() { ", sets " (report.sets.join(", ")) }
+            " · " (report.device)
         }
         p {
             "Flagged at a score of " (format!("{:.4}", report.threshold[0])) ", the threshold declared for "

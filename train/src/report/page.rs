@@ -12,7 +12,7 @@ p{max-width:60rem}.meta{opacity:.75;font-size:.9rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.88rem}
 caption{text-align:left;padding:.3rem 0;opacity:.8}
 th,td{padding:.28rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td:first-child,td.word,th.word{text-align:left}
+th:first-child,td:first-child{text-align:left}
 thead th{position:sticky;top:0;background:Canvas}
 tbody tr:hover{background:var(--soft)}
 .low{opacity:.65}.bad{color:var(--bad);font-weight:600}.good{color:var(--good)}

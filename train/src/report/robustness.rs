@@ -77,28 +77,31 @@ fn figures(sweep: &Robustness) -> Markup {
     )
 }
 
-/// One kind of change as a chart, steps evenly apart; the first place is the untouched image.
+/// One kind of change as a chart, steps evenly apart, with the untouched image where it belongs.
 pub(crate) fn chart_of(curve: &SweepCurve, untouched: &Figures) -> Chart {
-    let all: Vec<&Figures> = std::iter::once(untouched)
-        .chain(curve.points.iter().map(|(_, figures)| figures))
+    let mut all: Vec<(String, &Figures)> = curve
+        .points
+        .iter()
+        .map(|(strength, figures)| (strength.to_string(), figures))
         .collect();
+    let place = curve.neutral.map_or(0, |neutral| {
+        curve
+            .points
+            .partition_point(|(strength, _)| *strength < neutral)
+    });
+    all.insert(place, ("none".to_owned(), untouched));
     let line = |name: &str, colour: usize, dashed: bool, value: fn(&Figures) -> f64| Line {
         name: name.to_owned(),
         points: all
             .iter()
             .enumerate()
-            .map(|(place, figures)| [place as f64, value(figures)])
+            .map(|(place, (_, figures))| [place as f64, value(figures)])
             .collect(),
         colour,
         dashed,
         dots: true,
     };
-    let labels = std::iter::once("none".to_owned()).chain(
-        curve
-            .points
-            .iter()
-            .map(|(strength, _)| strength.to_string()),
-    );
+    let labels = all.iter().map(|(label, _)| label.clone());
     Chart {
         title: curve.name.replace('_', " "),
         x: Axis {

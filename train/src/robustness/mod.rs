@@ -70,6 +70,8 @@ pub struct SweepCurve {
     pub name: String,
     /// What its strength is counted in.
     pub unit: String,
+    /// The strength that changes nothing, when it lies between others.
+    pub neutral: Option<f64>,
     /// Strength and figures.
     pub points: Vec<(f64, Figures)>,
 }
@@ -168,6 +170,7 @@ pub fn robustness(
         curves.push(SweepCurve {
             name: sweep.name.to_owned(),
             unit: sweep.unit.to_owned(),
+            neutral: sweep.neutral,
             points,
         });
     }

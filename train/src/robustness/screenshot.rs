@@ -17,7 +17,7 @@ const LETTERS: [[u8; 5]; 6] = [
 ];
 
 /// The tile as a viewer shows it at `scale` in `(0, 1]`, in eight bits. The mask follows.
-pub(super) fn screenshot(plane: Plane, scale: f32) -> Plane {
+pub(super) fn screenshot(plane: &Plane, scale: f32) -> Plane {
     let side = plane.side;
     let inner = ((side as f32 * scale).round() as usize).clamp(8, side);
     let shrink = |values: &[f32]| lanczos3(values, [side; 2], [inner; 2]);

@@ -13,6 +13,8 @@ pub(super) struct Sweep {
     pub(super) name: &'static str,
     /// What the strength is counted in.
     pub(super) unit: &'static str,
+    /// The strength that changes nothing, when it lies between others.
+    pub(super) neutral: Option<f64>,
     /// Strength and change, from the mildest on.
     pub(super) steps: Vec<(f64, Change)>,
 }
@@ -26,6 +28,11 @@ fn sweep(
     Sweep {
         name,
         unit,
+        neutral: match name {
+            "resize" | "window_width" => Some(1.0),
+            "window_level" => Some(0.0),
+            _ => None,
+        },
         steps: strengths.iter().map(|&s| (s, change(s))).collect(),
     }
 }
@@ -85,7 +92,7 @@ pub(super) fn all() -> Vec<Sweep> {
         }),
         sweep("invert", "inverted", &[1.0], |_| grey(|v| 1.0 - v)),
         sweep("screenshot", "scale", &[1.0, 0.9, 0.75], |scale| {
-            Box::new(move |plane, _| screenshot(plane, scale as f32))
+            Box::new(move |plane, _| screenshot(&plane, scale as f32))
         }),
     ]
 }

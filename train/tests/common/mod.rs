@@ -32,7 +32,9 @@ pub fn picture(path: &Path, pixel: impl Fn(u32, u32) -> u32) {
 
 /// An authentic image, brighter by `shift`, with its grain divided by `calm`.
 pub fn authentic(path: &Path, index: u32, shift: u32, calm: u32) {
-    picture(path, |x, y| ramp(index, x, y) + shift + grain(index, x, y) / calm);
+    picture(path, |x, y| {
+        ramp(index, x, y) + shift + grain(index, x, y) / calm
+    });
 }
 
 /// Ramps with grain as authentic images; without grain as one family, with coarse grain as another,
@@ -43,7 +45,9 @@ pub fn data(folder: &Path) -> PathBuf {
     for index in 0..GROUPS {
         let inside = |x: u32, y: u32| (16..48).contains(&x) && (16..48).contains(&y);
         authentic(&folder.join(format!("r{index}.png")), index, 0, 1);
-        picture(&folder.join(format!("s{index}.png")), |x, y| ramp(index, x, y));
+        picture(&folder.join(format!("s{index}.png")), |x, y| {
+            ramp(index, x, y)
+        });
         picture(&folder.join(format!("c{index}.png")), |x, y| {
             ramp(index, x, y) + grain(index, x / 2, y / 2)
         });
