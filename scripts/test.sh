@@ -72,6 +72,10 @@ fi
 say "tests on the CPU"
 cargo test --release --workspace --locked
 
+say "the default checkpoint against the committed small benchmark"
+"${CARGO_TARGET_DIR:-target}/release/veraray-train" gate infer/assets/default.vrc \
+    benches/gate/GATE.toml --device cpu
+
 say "the same checkpoint on the CPU and on wgpu over a software Vulkan driver"
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$(mktemp -d)}
 VK_ICD_FILENAMES=$lavapipe VK_DRIVER_FILES=$lavapipe \

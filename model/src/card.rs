@@ -36,6 +36,31 @@ pub struct Card {
     pub limits: Vec<String>,
     /// Licence of the weights, and what it follows from.
     pub licence: String,
+    /// What the calibration was made on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_set: Option<CalibrationSet>,
+}
+
+/// What a calibration was made on: enough to tell later whether a site's images still look alike.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationSet {
+    /// Name and SHA-256 of the checkpoint that was calibrated anew; `None` for a run's own.
+    pub parent: Option<[String; 2]>,
+    /// How it was made and what it assumes, in sentences.
+    pub method: Vec<String>,
+    /// Authentic images by modality, as they are.
+    pub authentic: BTreeMap<String, Distribution>,
+}
+
+/// Authentic images of one modality: quantiles at even steps from the lowest to the highest value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Number of images.
+    pub images: usize,
+    /// Quantiles of the logit.
+    pub logits: Vec<f64>,
+    /// Quantiles of simple features of the pixels.
+    pub features: BTreeMap<String, Vec<f64>>,
 }
 
 /// From logits to scores: `score = sigmoid((logit - bias) / temperature)`.

@@ -22,7 +22,8 @@ mod spatial;
 mod tiles;
 
 pub use card::{
-    Calibration, Card, DataSummary, FORMAT_VERSION, FamilyMetrics, OperatingPoint, Provenance,
+    Calibration, CalibrationSet, Card, DataSummary, Distribution, FORMAT_VERSION, FamilyMetrics,
+    OperatingPoint, Provenance,
 };
 pub use checkpoint::Checkpoint;
 pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};

@@ -43,6 +43,7 @@ fn card(architecture: DetectorConfig) -> Card {
         metrics: Vec::new(),
         limits: Vec::new(),
         licence: "MIT OR Apache-2.0".into(),
+        calibration_set: None,
     }
 }
 

@@ -43,8 +43,9 @@ pub fn assemble(
             families.insert(entry.generator.clone());
         }
     }
-    if recipe.forge.is_on() {
-        families.extend(recipe.forge.families.iter().map(ToString::to_string));
+    let forge = recipe.forge.without(&recipe.data.exclude_families);
+    if forge.is_on() {
+        families.extend(forge.families.iter().map(ToString::to_string));
     }
     let data = counts
         .into_iter()
@@ -98,6 +99,7 @@ pub fn assemble(
             ),
         ],
         licence: recipe.licence.clone(),
+        calibration_set: None,
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// How an image's tiles are pooled.
     pub pooling: Pooling,
+    /// Number of images that the manifest lists; those after them were forged from them.
+    pub listed: usize,
     /// Side of every tile.
     pub side: usize,
     /// SHA-256 of the manifest.
@@ -60,7 +62,24 @@ impl Dataset {
         recipe: &Recipe,
         progress: &ProgressBar,
     ) -> Result<Self, TrainError> {
-        let manifest = Manifest::read(manifest_path)?;
+        Self::of(
+            Manifest::read(manifest_path)?,
+            manifest_path,
+            recipe,
+            progress,
+        )
+    }
+
+    /// As [`Dataset::load`] for a manifest in memory; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn of(
+        manifest: Manifest,
+        origin: &Path,
+        recipe: &Recipe,
+        progress: &ProgressBar,
+    ) -> Result<Self, TrainError> {
         let splits = assign_splits(&manifest.entries, &recipe.split);
         let (mut entries, mut splits): (Vec<Entry>, Vec<Split>) = manifest
             .entries
@@ -71,7 +90,7 @@ impl Dataset {
         if entries.is_empty() {
             return Err(TrainError::Data(format!(
                 "{}: the recipe's filters leave no image",
-                manifest_path.display()
+                origin.display()
             )));
         }
         let orders = forged::orders(&entries, &splits, recipe);
@@ -101,6 +120,7 @@ impl Dataset {
                 made
             })
             .collect::<Result<_, _>>()?;
+        let listed = entries.len();
         for (order, (entry, tiles)) in orders
             .iter()
             .zip(forged)
@@ -118,6 +138,7 @@ impl Dataset {
             splits,
             samples,
             pooling: recipe.input.pooling,
+            listed,
             side: recipe.input.tile,
             manifest_sha256: manifest.sha256,
             skipped,
@@ -138,10 +159,13 @@ impl Dataset {
             .collect()
     }
 
-    /// Whether a sample's mask says where it was tampered with.
+    /// Whether a mask says where an image was tampered with.
     #[must_use]
-    pub fn is_partial(&self, sample: &Sample) -> bool {
-        sample.mask.is_some()
+    pub fn is_masked(&self, entry: usize) -> bool {
+        let position = self.samples.partition_point(|sample| sample.entry < entry);
+        self.samples
+            .get(position)
+            .is_some_and(|sample| sample.entry == entry && sample.mask.is_some())
     }
 
     /// A sample as a plane of floats with its mask.

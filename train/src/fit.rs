@@ -11,12 +11,13 @@ use veraray_datasets::Split;
 use veraray_model::{Checkpoint, ComputeDevice, Detector};
 
 use crate::average::Average;
+use crate::calibrate::calibration_set;
 use crate::data::Dataset;
 use crate::log::EpochLog;
 use crate::progress::Progress;
 use crate::sampler::{Batch, Sampler};
 use crate::state::State;
-use crate::validate::{calibration, recalibrate, validate};
+use crate::validate::{calibrate_finished, calibration, validate};
 use crate::{Recipe, TrainError, card, curves, log};
 
 /// Batches prepared ahead of the step.
@@ -60,15 +61,29 @@ pub fn fit(
     progress: &Progress,
 ) -> Result<FitReport, TrainError> {
     let recipe = Recipe::read(recipe_path)?;
-    let run = options.runs.join(&recipe.name);
-    let state = State::of(&run);
-    prepare(&run, &state, options)?;
-    let bar = progress.bar("reading images");
     let manifest = options
         .manifest
         .clone()
         .unwrap_or_else(|| recipe.manifest_path(recipe_path));
-    let dataset = Dataset::load(&manifest, &recipe, &bar)?;
+    fit_recipe(&recipe, &manifest, device, options, progress)
+}
+
+/// Trains as a recipe in memory says, on the given manifest.
+///
+/// # Errors
+/// [`TrainError`], naming the file and what to do.
+pub fn fit_recipe(
+    recipe: &Recipe,
+    manifest: &Path,
+    device: &ComputeDevice,
+    options: &FitOptions,
+    progress: &Progress,
+) -> Result<FitReport, TrainError> {
+    let run = options.runs.join(&recipe.name);
+    let state = State::of(&run);
+    prepare(&run, &state, options)?;
+    let bar = progress.bar("reading images");
+    let dataset = Dataset::load(manifest, recipe, &bar)?;
     bar.finish_and_clear();
     for (name, why) in &dataset.skipped {
         progress.note(&format!("left out {name}: {why}"));
@@ -101,7 +116,7 @@ pub fn fit(
         progress.note(&format!("resuming after epoch {}", epochs.len()));
         curves::draw(&run.join("curves.svg"), &epochs)?;
     }
-    let sampler = Sampler::new(&dataset, &recipe)?;
+    let sampler = Sampler::new(&dataset, recipe)?;
     let validation = dataset.of_split(Split::Validation);
     let checkpoint = run.join("checkpoint.vrc");
     let last = options
@@ -115,7 +130,7 @@ pub fn fit(
         let started = Instant::now();
         let trained = train_epoch(
             &sampler,
-            &recipe,
+            recipe,
             epoch,
             (&mut detector, &mut optimizer, &mut average),
             &training_device,
@@ -127,21 +142,26 @@ pub fn fit(
             &averaged,
             &dataset,
             &validation,
-            &recipe,
+            recipe,
             device.handle(),
             progress,
         )?;
         let so_far = epochs.iter().map(|e: &EpochLog| e.selection);
         let best = judged.selection > so_far.fold(f64::NEG_INFINITY, f64::max);
         if best {
-            let card = card::assemble(
-                &recipe,
+            let mut card = card::assemble(
+                recipe,
                 &dataset,
                 device.label(),
                 epoch,
-                calibration(&judged.draws, &dataset, &recipe),
+                calibration(&judged.draws, &dataset, recipe),
                 judged.metrics(&dataset),
             );
+            card.calibration_set = Some(calibration_set(
+                &dataset,
+                &judged.draws[0].images,
+                vec!["Calibrated on the run's own validation images.".into()],
+            ));
             Checkpoint {
                 card,
                 detector: averaged.clone(),
@@ -177,11 +197,11 @@ pub fn fit(
         }
     }
     if epochs.len() == recipe.training.epochs {
-        recalibrate(
+        calibrate_finished(
             &checkpoint,
             &dataset,
             &validation,
-            &recipe,
+            recipe,
             device.handle(),
             progress,
         )?;

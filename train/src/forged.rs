@@ -65,6 +65,21 @@ impl ForgeRecipe {
         }
     }
 
+    /// The same without some families, which neither training nor validation is to see.
+    #[must_use]
+    pub fn without(&self, excluded: &[String]) -> Self {
+        let keep = |families: &[TrainingFreeFamily]| -> Vec<TrainingFreeFamily> {
+            let kept = families.iter().copied();
+            kept.filter(|family| !excluded.iter().any(|name| name == family.as_str()))
+                .collect()
+        };
+        Self {
+            families: keep(&self.families),
+            judged: keep(self.judging()),
+            ..self.clone()
+        }
+    }
+
     /// Names the first setting that cannot be used.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
@@ -95,9 +110,9 @@ pub(crate) struct Order {
 /// Decides which held-out images are forged how. Families take turns over the images in the order of
 /// a hash, so that each meets every source.
 pub(crate) fn orders(entries: &[Entry], splits: &[Split], recipe: &Recipe) -> Vec<Order> {
-    let forge = &recipe.forge;
-    let families = forge.judging();
-    if !forge.is_on() || families.is_empty() {
+    let forge = recipe.forge.without(&recipe.data.exclude_families);
+    let families = &forge.judged;
+    if forge.share == 0.0 || families.is_empty() {
         return Vec::new();
     }
     let mut held_out: Vec<([u8; 32], usize)> = (0..entries.len())

@@ -5,30 +5,54 @@ mod calibrate;
 mod card;
 mod curves;
 mod data;
+mod drift;
 mod error;
 mod evaluate;
+mod export;
 mod fit;
 mod forged;
+mod gate;
+mod local;
 mod log;
+mod logo;
 mod metrics;
 mod null_models;
 mod progress;
 mod recipe;
+mod report;
+mod robustness;
 mod sampler;
 mod score;
 mod state;
 mod validate;
 
-pub use calibrate::{calibrate, clopper_pearson_upper, map_threshold};
+pub use calibrate::{
+    CalibrateOptions, Images, SiteOptions, SiteShift, calibrate, calibration_set,
+    clopper_pearson_upper, map_threshold, recalibrate, recalibrate_site,
+};
 pub use data::{Dataset, Sample};
+pub use drift::{Drift, Level, Shift, drift};
 pub use error::TrainError;
-pub use evaluate::{EvaluateOptions, FamilyRow, Report, SourceRow, evaluate};
-pub use fit::{FitOptions, FitReport, fit};
+pub use evaluate::{
+    Against, AgainstRow, Curve, EvaluateOptions, Exhibit, FamilyRow, Report, ScoreLine, SourceRow,
+    StratumRow, Summary, evaluate,
+};
+pub use export::{ExportFormat, export};
+pub use fit::{FitOptions, FitReport, fit, fit_recipe};
 pub use forged::ForgeRecipe;
+pub use gate::{Checked, GateReport, gate};
 pub use log::EpochLog;
-pub use metrics::{Scored, auroc, auroc_interval, expected_calibration_error, rate_above};
+pub use logo::{Logo, LogoOptions, LogoPlan, LogoRow};
+pub use metrics::{
+    Bin, Comparison, Localisation, Measures, Scored, auroc, auroc_interval, compare,
+    expected_calibration_error, measure, rate_above,
+};
 pub use null_models::{Logistic, NullModel};
 pub use progress::Progress;
 pub use recipe::{DataRecipe, Recipe, Training};
+pub use report::Thumbnail;
+pub use robustness::{
+    Figures, Robustness, RobustnessOptions, Swap, SweepCurve, robustness, sweep_names,
+};
 pub use sampler::{Batch, Sampler, generator};
-pub use score::{CellScore, ImageScore, Scores, score};
+pub use score::{CellScore, ImageScore, Scores, TileScore, score, score_tiles};

@@ -1,13 +1,14 @@
 //! `veraray-train`: trains, calibrates and evaluates Veraray's detector.
 
+mod commands;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use veraray_datasets::Split;
-use veraray_model::{Checkpoint, ComputeDevice, DeviceChoice};
-use veraray_train::{EvaluateOptions, FitOptions, Progress, Recipe, evaluate, fit};
+use veraray_model::{ComputeDevice, DeviceChoice};
+use veraray_train::{FitOptions, Progress, Recipe, fit};
 
 /// Train and evaluate detectors of synthetic and tampered medical images.
 #[derive(Debug, Parser)]
@@ -32,7 +33,19 @@ enum Command {
     /// Train a detector as a recipe says; writes runs/NAME/{checkpoint.vrc,recipe.toml,log.jsonl,curves.svg}
     Fit(Fit),
     /// Measure a checkpoint on held-out images, per family, modality and source, beside null models
-    Evaluate(Evaluate),
+    Evaluate(commands::evaluate::Args),
+    /// Leave one generator out: for every family, a detector that never saw it
+    Logo(commands::logo::Args),
+    /// Sweep JPEG, resizing, blur, noise, window, bit depth, inversion and screenshots
+    Robustness(commands::robustness::Args),
+    /// Hold a checkpoint against floors and ceilings in a file; exit 1 when something falls short
+    Gate(commands::gate::Args),
+    /// Set temperature and thresholds anew, for a validation set or for a site, with or without labels
+    Calibrate(commands::calibrate::Args),
+    /// Tell whether a site's images still look like those a checkpoint was calibrated on
+    Drift(commands::drift::Args),
+    /// Write a checkpoint as ONNX or safetensors for other runtimes
+    Export(commands::export::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,35 +76,9 @@ struct Fit {
     stop_after: Option<usize>,
 }
 
-#[derive(Debug, clap::Args)]
-struct Evaluate {
-    /// The checkpoint (.vrc).
-    checkpoint: PathBuf,
-    /// The manifest (CSV).
-    manifest: PathBuf,
-    /// Images to measure on; the checkpoint's own recipe says which groups were held out.
-    #[arg(long, default_value = "test", value_parser = ["train", "validation", "test", "all"])]
-    split: String,
-    /// Values of the manifest's set column to use, in place of the recipe's.
-    #[arg(long, value_name = "SET", value_delimiter = ',')]
-    sets: Vec<String>,
-    /// Declared false-positive rate whose threshold is judged.
-    #[arg(long, default_value_t = 0.01, value_name = "RATE")]
-    max_fpr: f64,
-    /// Write report.json and report.md here.
-    #[arg(long, value_name = "DIR")]
-    output: Option<PathBuf>,
-    /// Write the figures into the checkpoint's card.
-    #[arg(long)]
-    update_card: bool,
-    /// Where to compute: auto takes a GPU when there is one.
-    #[arg(long, default_value_t = DeviceChoice::Auto, value_name = "auto|cpu|gpu")]
-    device: DeviceChoice,
-}
-
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("veraray-train: {error:#}");
             ExitCode::from(2)
@@ -99,12 +86,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(cli.quiet);
     match cli.command {
-        Command::Fit(args) => run_fit(&args, &progress),
-        Command::Evaluate(args) => run_evaluate(&args, &progress),
+        Command::Fit(args) => run_fit(&args, &progress)?,
+        Command::Evaluate(args) => commands::evaluate::run(&args, &progress)?,
+        Command::Logo(args) => commands::logo::run(&args, &progress)?,
+        Command::Robustness(args) => commands::robustness::run(&args, &progress)?,
+        Command::Gate(args) => return commands::gate::run(&args, &progress),
+        Command::Calibrate(args) => commands::calibrate::run(&args, &progress)?,
+        Command::Drift(args) => return commands::drift::run(&args, &progress),
+        Command::Export(args) => commands::export::run(&args, &progress)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "this command's output is the recipe")]
@@ -131,45 +125,6 @@ fn run_fit(args: &Fit, progress: &Progress) -> anyhow::Result<()> {
             best.epoch,
             best.selection,
             report.checkpoint.display()
-        ));
-    }
-    Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the tables are this command's output")]
-fn run_evaluate(args: &Evaluate, progress: &Progress) -> anyhow::Result<()> {
-    let split = match args.split.as_str() {
-        "train" => Some(Split::Train),
-        "validation" => Some(Split::Validation),
-        "test" => Some(Split::Test),
-        _ => None,
-    };
-    let device = ComputeDevice::select(args.device)?;
-    progress.note(&format!("device: {} ({})", device.label(), device.reason()));
-    let options = EvaluateOptions {
-        split,
-        sets: args.sets.clone(),
-        max_fpr: args.max_fpr,
-    };
-    let handle = (device.handle(), device.label());
-    let report = evaluate(&args.checkpoint, &args.manifest, handle, &options, progress)?;
-    print!("{}", report.to_markdown());
-    if let Some(folder) = &args.output {
-        for file in report.write(folder)? {
-            progress.note(&format!("wrote {}", file.display()));
-        }
-    }
-    if args.update_card {
-        let mut checkpoint = Checkpoint::load(&args.checkpoint, device.handle())?;
-        checkpoint
-            .card
-            .metrics
-            .retain(|row| row.split != report.split);
-        checkpoint.card.metrics.extend(report.to_metrics());
-        checkpoint.save(&args.checkpoint)?;
-        progress.note(&format!(
-            "updated the card of {}",
-            args.checkpoint.display()
         ));
     }
     Ok(())

@@ -49,6 +49,9 @@ pub struct DataRecipe {
     pub exclude_sources: Vec<String>,
     /// Generator families to leave out.
     pub exclude_generators: Vec<String>,
+    /// Families, of the manifest or forged, that training and validation never see; evaluation still
+    /// judges them.
+    pub exclude_families: Vec<String>,
 }
 
 /// Optimisation.
@@ -220,6 +223,7 @@ impl DataRecipe {
                     .any(|l| entry.licence.contains(l.as_str())))
             && !listed(&self.exclude_sources, &entry.source)
             && !listed(&self.exclude_generators, &entry.generator)
+            && !listed(&self.exclude_families, &entry.generator)
     }
 }
 

@@ -99,7 +99,7 @@ impl Batch {
 pub struct Sampler<'a> {
     dataset: &'a Dataset,
     delivery: &'a Delivery,
-    forge: &'a ForgeRecipe,
+    forge: ForgeRecipe,
     seed: u64,
     /// Manipulated samples of the manifest by family.
     fakes: Shelves<'a>,
@@ -122,7 +122,7 @@ impl<'a> Sampler<'a> {
         let mut sampler = Self {
             dataset,
             delivery: &recipe.delivery,
-            forge: &recipe.forge,
+            forge: recipe.forge.without(&recipe.data.exclude_families),
             seed: recipe.training.seed,
             fakes: BTreeMap::new(),
             reals: BTreeMap::new(),
@@ -146,7 +146,7 @@ impl<'a> Sampler<'a> {
         }
         // The square root keeps the largest modality from filling every batch.
         for (modality, sources) in &sampler.reals {
-            if sampler.fakes.contains_key(modality) || recipe.forge.is_on() {
+            if sampler.fakes.contains_key(modality) || sampler.forge.is_on() {
                 let images: usize = sources.values().map(Vec::len).sum();
                 sampler.modalities.push((modality, (images as f64).sqrt()));
             }
@@ -188,7 +188,7 @@ impl<'a> Sampler<'a> {
     fn draw(&self, rng: &mut StdRng) -> [Plane; 2] {
         let modality = self.modality(rng);
         let listed = self.fakes.get(modality);
-        let forged = match forged::drawn(self.forge, rng) {
+        let forged = match forged::drawn(&self.forge, rng) {
             Some(family) => Some(family),
             None if listed.is_none() => Some(*pick(&self.forge.families, rng)),
             None => None,

@@ -1,6 +1,8 @@
 //! Scores samples of a data set with a detector.
 
-use burn::tensor::Device;
+use std::sync::mpsc::sync_channel;
+
+use burn::tensor::{Device, Tensor};
 use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -15,6 +17,9 @@ use crate::sampler::Batch;
 /// Tiles per forward pass.
 const BATCH: usize = 32;
 
+/// Batches prepared ahead of the device.
+const AHEAD: usize = 2;
+
 /// What the detector says of one image, pooled over its tiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageScore {
@@ -24,7 +29,7 @@ pub struct ImageScore {
     pub logit: f64,
 }
 
-/// What the detector says of one cell of a tampered image's map, with what the mask says.
+/// What the detector says of one cell of an image's map, with what the mask says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CellScore {
     /// Logit of the cell.
@@ -42,11 +47,112 @@ pub struct Scores {
     pub cells: Vec<CellScore>,
 }
 
+/// What the detector says of one tile.
+#[derive(Debug, Clone)]
+pub struct TileScore {
+    /// Its logit.
+    pub logit: f64,
+    /// Its map, row-major.
+    pub cells: Vec<CellScore>,
+}
+
+/// Scores `count` tiles of one side, in their order. `plane` makes them, on other threads and ahead
+/// of the device.
+///
+/// # Errors
+/// [`TrainError::Data`] when the device returns something else than floats.
+pub fn score_tiles(
+    detector: &Detector,
+    (side, count): (usize, usize),
+    plane: &(dyn Fn(usize) -> Plane + Sync),
+    device: &Device,
+    progress: &ProgressBar,
+) -> Result<Vec<TileScore>, TrainError> {
+    let mut scores = Vec::with_capacity(count);
+    std::thread::scope(|scope| {
+        let (sender, batches) = sync_channel::<Batch>(AHEAD);
+        scope.spawn(move || {
+            for start in (0..count).step_by(BATCH) {
+                let planes: Vec<Plane> = (start..(start + BATCH).min(count))
+                    .into_par_iter()
+                    .map(plane)
+                    .collect();
+                let mut batch = Batch::new(side);
+                for plane in &planes {
+                    // Labels are for training.
+                    batch.push(plane, false);
+                }
+                // The receiver is gone when a pass failed.
+                if sender.send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        for batch in batches {
+            forward(detector, &batch, device, &mut scores)?;
+            progress.inc(batch.len() as u64);
+        }
+        Ok::<(), TrainError>(())
+    })?;
+    Ok(scores)
+}
+
+fn forward(
+    detector: &Detector,
+    batch: &Batch,
+    device: &Device,
+    scores: &mut Vec<TileScore>,
+) -> Result<(), TrainError> {
+    let (pixels, _, masks) = batch.to_tensors(device);
+    let found = detector.forward(pixels);
+    let [_, height, width] = found.map.dims();
+    let logits = floats(found.logits)?;
+    let map = floats(found.map)?;
+    let masks = floats(masks)?;
+    let tiles = map
+        .chunks_exact(height * width)
+        .zip(masks.chunks_exact(height * width));
+    for (logit, (map, shares)) in logits.into_iter().zip(tiles) {
+        let cell = |(logit, share): (&f32, &f32)| CellScore {
+            logit: *logit,
+            share: *share,
+        };
+        scores.push(TileScore {
+            logit: f64::from(logit),
+            cells: map.iter().zip(shares).map(cell).collect(),
+        });
+    }
+    Ok(())
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainError> {
+    tensor
+        .into_data()
+        .try_to_vec::<f32>()
+        .map_err(|error| TrainError::Data(format!("scores are not floats: {error:?}")))
+}
+
+/// The draws of sample `index`: they depend on nothing but the seed and the sample.
+#[must_use]
+pub fn draws(seed: u64, index: usize) -> StdRng {
+    StdRng::seed_from_u64(seed ^ (index as u64).wrapping_mul(0x9e37_79b9))
+}
+
+/// The delivery without its chance of leaving an image intact, which is for training: what is judged
+/// after delivery was delivered.
+#[must_use]
+pub fn sent(delivery: &Delivery) -> Delivery {
+    Delivery {
+        intact: 0.0,
+        ..delivery.clone()
+    }
+}
+
 /// Scores the samples at `indices`. With a delivery, sample `i` goes through the draw that belongs
 /// to `(seed, i)`, whatever its label.
 ///
 /// # Errors
-/// [`TrainError::Data`] when the device returns something else than floats.
+/// As [`score_tiles`].
 pub fn score(
     detector: &Detector,
     dataset: &Dataset,
@@ -55,70 +161,37 @@ pub fn score(
     device: &Device,
     progress: &ProgressBar,
 ) -> Result<Scores, TrainError> {
-    // Training leaves some tiles intact; what is judged after delivery was delivered.
-    let delivery = delivery.map(|(delivery, seed)| {
-        let sent = Delivery {
-            intact: 0.0,
-            ..delivery.clone()
-        };
-        (sent, seed)
-    });
+    let delivery = delivery.map(|(delivery, seed)| (sent(delivery), seed));
+    let plane = |position: usize| {
+        let index = indices[position];
+        let plane = dataset.plane(&dataset.samples[index]);
+        match &delivery {
+            Some((delivery, seed)) => delivery.apply(plane, &mut draws(*seed, index)),
+            None => plane,
+        }
+    };
+    let extent = (dataset.side, indices.len());
+    let tiles = score_tiles(detector, extent, &plane, device, progress)?;
     let mut scores = Scores::default();
-    let mut tiles: Vec<(usize, f64)> = Vec::with_capacity(indices.len());
-    for chunk in indices.chunks(BATCH) {
-        let planes: Vec<(Plane, bool)> = chunk
-            .par_iter()
-            .map(|&index| {
-                let sample = &dataset.samples[index];
-                let plane = dataset.plane(sample);
-                let sent = match &delivery {
-                    Some((delivery, seed)) => {
-                        let state = seed ^ (index as u64).wrapping_mul(0x9e37_79b9);
-                        delivery.apply(plane, &mut StdRng::seed_from_u64(state))
-                    }
-                    None => plane,
-                };
-                (sent, dataset.entry(sample).label.is_manipulated())
-            })
-            .collect();
-        let mut batch = Batch::new(dataset.side);
-        for (plane, manipulated) in &planes {
-            batch.push(plane, *manipulated);
-        }
-        let (pixels, _, masks) = batch.to_tensors(device);
-        let found = detector.forward(pixels);
-        let [_, height, width] = found.map.dims();
-        let floats = |data: burn::tensor::TensorData| {
-            data.try_to_vec::<f32>()
-                .map_err(|error| TrainError::Data(format!("scores are not floats: {error:?}")))
-        };
-        let logits = floats(found.logits.into_data())?;
-        let map = floats(found.map.into_data())?;
-        let masks = floats(masks.into_data())?;
-        for (position, (&index, logit)) in chunk.iter().zip(&logits).enumerate() {
-            let sample = &dataset.samples[index];
-            tiles.push((sample.entry, f64::from(*logit)));
-            if dataset.is_partial(sample) {
-                let cells = position * height * width..(position + 1) * height * width;
-                let cell = |(logit, share): (&f32, &f32)| CellScore {
-                    logit: *logit,
-                    share: *share,
-                };
-                scores
-                    .cells
-                    .extend(map[cells.clone()].iter().zip(&masks[cells]).map(cell));
-            }
-        }
-        progress.inc(chunk.len() as u64);
-    }
+    let judged: Vec<(usize, TileScore)> = indices
+        .iter()
+        .map(|&index| dataset.samples[index].entry)
+        .zip(tiles)
+        .collect();
     // Tiles of one image stand beside each other.
-    for run in tiles.chunk_by(|a, b| a.0 == b.0) {
-        let logits = run.iter().map(|(_, logit)| *logit);
+    for run in judged.chunk_by(|a, b| a.0 == b.0) {
+        let logits = run.iter().map(|(_, tile)| tile.logit);
+        let entry = run[0].0;
         scores.images.push(ImageScore {
-            entry: run[0].0,
+            entry,
             // A run holds at least one tile.
             logit: dataset.pooling.pool(logits).unwrap_or(f64::NAN),
         });
+        if dataset.is_masked(entry) {
+            scores
+                .cells
+                .extend(run.iter().flat_map(|(_, tile)| &tile.cells));
+        }
     }
     Ok(scores)
 }

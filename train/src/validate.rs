@@ -118,7 +118,7 @@ impl Judged {
 
 /// Calibrates the chosen epoch anew on several deliveries of every validation image: thresholds of
 /// small rates rest on the few highest scores, which one draw does not show.
-pub(crate) fn recalibrate(
+pub(crate) fn calibrate_finished(
     path: &Path,
     dataset: &Dataset,
     validation: &[usize],

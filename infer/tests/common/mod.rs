@@ -137,6 +137,7 @@ pub fn save(path: &Path, calibration: &Calibration) {
         metrics: Vec::new(),
         limits: vec!["it knows nothing".into()],
         licence: "CC0-1.0".into(),
+        calibration_set: None,
     };
     Checkpoint {
         card,
