@@ -57,3 +57,44 @@ fn digest_file(path: &std::path::Path) -> std::io::Result<String> {
         digest.update(&buffer[..count]);
     }
 }
+
+/// How to get from `base` to `folder`, ending in `/` where it is not empty.
+fn relative(folder: &std::path::Path, base: &std::path::Path) -> String {
+    let absolute = |path: &std::path::Path| {
+        let path = if path.as_os_str().is_empty() {
+            std::path::Path::new(".")
+        } else {
+            path
+        };
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    };
+    let (folder, base) = (absolute(folder), absolute(base));
+    let shared = folder
+        .components()
+        .zip(base.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let mut text = "../".repeat(base.components().count() - shared);
+    for part in folder.components().skip(shared) {
+        text += &part.as_os_str().to_string_lossy();
+        text.push('/');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_lead_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["a/b", "a/c/d"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        assert_eq!(relative(&root.join("a/b"), &root.join("a/b")), "");
+        assert_eq!(relative(&root.join("a/b"), &root.join("a")), "b/");
+        assert_eq!(relative(&root.join("a/b"), &root.join("a/c/d")), "../../b/");
+    }
+}

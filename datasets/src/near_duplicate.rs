@@ -6,10 +6,12 @@
 //! patient's own detail, not the anatomy that all share. Figures behind the defaults are in
 //! `benches/results/near_duplicates.txt`. Cropping by more than about one percent escapes.
 
+use std::path::Path;
+
 use image_hasher::{HashAlg, Hasher, HasherConfig};
 use rayon::prelude::*;
 
-use crate::GrayImage;
+use crate::{GrayImage, OpenError, OpenOptions, open};
 
 /// Side of the compared thumbnail.
 const SIDE: usize = 48;
@@ -84,6 +86,16 @@ impl Fingerprint {
             detail,
             energy,
         })
+    }
+
+    /// The fingerprint of a file, for volumes that of the middle slice.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be decoded.
+    pub fn read(path: &Path) -> Result<Option<Self>, OpenError> {
+        let mut image = open(path, &OpenOptions::default())?;
+        let middle = image.info().frames / 2;
+        Ok(Self::of(&image.frame(middle)?.to_gray()))
     }
 
     /// Hamming distance of the hashes, of 64.

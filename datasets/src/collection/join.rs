@@ -146,7 +146,7 @@ impl<'a> Joined<'a> {
     fn keep(&mut self, row: Vec<String>) -> Result<(), String> {
         let columns = &self.columns;
         let value = |name: &str| columns.get(name).map(|&at| row[at].clone());
-        let key = template::fill(&self.table.key, value)?;
+        let key = self.tail(template::fill(&self.table.key, value)?);
         if let Some(LeaveOut { key, column, .. }) = &self.table.leave_out {
             let volume = template::fill(key, value)?;
             if let Some(number) = value(column).and_then(|text| number(&text)) {
@@ -156,6 +156,19 @@ impl<'a> Joined<'a> {
         // The first row of several stands.
         self.rows.entry(key).or_insert(row);
         Ok(())
+    }
+
+    fn tail(&self, key: String) -> String {
+        let Some(parts) = self.table.tail else {
+            return key;
+        };
+        let normal = key.replace('\\', "/");
+        let mut last: Vec<&str> = normal.rsplit('/').take(parts).collect();
+        last.reverse();
+        if let Some(name) = last.last_mut() {
+            *name = name.rsplit_once('.').map_or(*name, |(stem, _)| stem);
+        }
+        last.join("/")
     }
 
     /// What the table says of the image `name`; `value` gives path and header values.
@@ -177,7 +190,7 @@ impl<'a> Joined<'a> {
                 .and_then(|n| captures.get(n.checked_sub(1)?).cloned())
                 .or_else(|| value(wanted))
         };
-        let key = template::fill(&self.table.matching, of_file)?;
+        let key = self.tail(template::fill(&self.table.matching, of_file)?);
         let Some(row) = self.rows.get(&key) else {
             if let Some(out) = &self.table.leave_out {
                 let volume = template::fill(&out.matching, of_file)?;

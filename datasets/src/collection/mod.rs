@@ -86,6 +86,10 @@ pub struct LabelTable {
     /// Template over path and header that names the row of an image.
     #[serde(rename = "match")]
     pub matching: String,
+    /// Compares only so many of the last `/`-separated parts of a key, without the file name's
+    /// extension: for tables of paths that begin elsewhere, and for converted files.
+    #[serde(default)]
+    pub tail: Option<usize>,
     /// Columns and templates of their values, over the table's columns, path and header.
     pub columns: BTreeMap<String, String>,
     /// Words for the values of a table's column; `*` stands for all others.

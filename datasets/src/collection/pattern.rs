@@ -8,6 +8,9 @@
 /// Steps after which a match is given up: far beyond any sensible pattern on any path.
 const MAX_STEPS: usize = 200_000;
 
+/// Longest pattern, which bounds the depth of matching.
+const MAX_LENGTH: usize = 1000;
+
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -47,8 +50,8 @@ impl Pattern {
     /// A sentence that says what is wrong with it.
     pub fn new(text: &str) -> Result<Self, String> {
         let chars: Vec<char> = text.chars().collect();
-        if chars.is_empty() {
-            return Err("an empty pattern".into());
+        if chars.is_empty() || chars.len() > MAX_LENGTH {
+            return Err("a pattern is empty or longer than 1000 characters".into());
         }
         let mut tokens = Vec::new();
         let mut at = 0;
@@ -149,8 +152,8 @@ impl Pattern {
         let Some(current) = self.tokens.get(token) else {
             return at == chars.len();
         };
-        let mut attempt = |end: usize, shown: usize, steps: &mut usize| {
-            found.push((at, shown));
+        let mut attempt = |end: usize, steps: &mut usize| {
+            found.push((at, end));
             let fits = self.walk(token + 1, chars, end, found, steps);
             if !fits {
                 found.pop();
@@ -161,31 +164,29 @@ impl Pattern {
             Token::Literal(c) => {
                 chars.get(at) == Some(c) && self.walk(token + 1, chars, at + 1, found, steps)
             }
-            Token::One => {
-                chars.get(at).is_some_and(|c| *c != '/') && attempt(at + 1, at + 1, steps)
-            }
+            Token::One => chars.get(at).is_some_and(|c| *c != '/') && attempt(at + 1, steps),
             Token::Class { negated, ranges } => {
                 let fits = |c: &char| {
                     let inside = ranges.iter().any(|(low, high)| (low..=high).contains(&c));
                     *c != '/' && inside != *negated
                 };
-                chars.get(at).is_some_and(fits) && attempt(at + 1, at + 1, steps)
+                chars.get(at).is_some_and(fits) && attempt(at + 1, steps)
             }
             Token::Choice(choices) => choices.iter().any(|choice| {
                 let end = at + choice.len();
-                chars.get(at..end) == Some(choice) && attempt(end, end, steps)
+                chars.get(at..end) == Some(choice) && attempt(end, steps)
             }),
             Token::Within => {
                 let length = chars[at..].iter().take_while(|c| **c != '/').count();
-                (at..=at + length).any(|end| attempt(end, end, steps))
+                (at..=at + length).any(|end| attempt(end, steps))
             }
-            Token::Across => (at..=chars.len()).any(|end| attempt(end, end, steps)),
-            // Nothing, or up to and with a slash; the slash is not part of the capture.
+            Token::Across => (at..=chars.len()).any(|end| attempt(end, steps)),
+            // Nothing, or up to and with a slash.
             Token::Folders => {
-                attempt(at, at, steps)
+                attempt(at, steps)
                     || (at..chars.len())
                         .filter(|&slash| chars[slash] == '/')
-                        .any(|slash| attempt(slash + 1, slash, steps))
+                        .any(|slash| attempt(slash + 1, steps))
             }
         }
     }
@@ -221,10 +222,10 @@ mod tests {
             ("*.png", "a/b/c.png", some(&["c"])),
             ("*_*.png", "x/00000012_003.png", some(&["00000012", "003"])),
             ("a/*.png", "a/b/c.png", None),
-            ("a/**/*.png", "a/b/c.png", some(&["b", "c"])),
+            ("a/**/*.png", "a/b/c.png", some(&["b/", "c"])),
             ("a/**/*.png", "a/c.png", some(&["", "c"])),
             ("**/x/*.dcm", "x/1.dcm", some(&["", "1"])),
-            ("**/x/*.dcm", "p/q/x/1.dcm", some(&["p/q", "1"])),
+            ("**/x/*.dcm", "p/q/x/1.dcm", some(&["p/q/", "1"])),
             ("a/**", "a/b/c", some(&["b/c"])),
             ("p[0-9][!x]/f", "p1y/f", some(&["1", "y"])),
             ("p[0-9][!x]/f", "p1x/f", None),

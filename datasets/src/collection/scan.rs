@@ -10,7 +10,7 @@ use super::header::Header;
 use super::join::{Joined, Said};
 use super::walk::{Found, files};
 use super::{Collection, CollectionError, Pattern, Rule, template};
-use crate::{Label, OpenError, OpenOptions, STANDARD_COLUMNS, Table, hex, open};
+use crate::{Label, OpenError, OpenOptions, STANDARD_COLUMNS, Table, hex, open, relative};
 
 /// How patients become groups where no rule names a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -455,30 +455,6 @@ fn keyed(key: &str, text: &str) -> String {
     hex(&outer.finalize()[..16])
 }
 
-/// How to get from `base` to `folder`, ending in `/` where it is not empty.
-fn relative(folder: &Path, base: &Path) -> String {
-    let absolute = |path: &Path| {
-        let path = if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        };
-        path.canonicalize().unwrap_or_else(|_| path.to_owned())
-    };
-    let (folder, base) = (absolute(folder), absolute(base));
-    let shared = folder
-        .components()
-        .zip(base.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let mut text = "../".repeat(base.components().count() - shared);
-    for part in folder.components().skip(shared) {
-        text += &part.as_os_str().to_string_lossy();
-        text.push('/');
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,18 +466,6 @@ mod tests {
             keyed("Jefe", "what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c7"
         );
-    }
-
-    #[test]
-    fn relative_paths_lead_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        for name in ["a/b", "a/c/d"] {
-            std::fs::create_dir_all(root.join(name)).unwrap();
-        }
-        assert_eq!(relative(&root.join("a/b"), &root.join("a/b")), "");
-        assert_eq!(relative(&root.join("a/b"), &root.join("a")), "b/");
-        assert_eq!(relative(&root.join("a/b"), &root.join("a/c/d")), "../../b/");
     }
 
     fn rule(glob: &str, columns: &[(&str, &str)]) -> Rule {

@@ -71,6 +71,26 @@ impl Table {
         self.columns.len() - 1
     }
 
+    /// Rewrites relative paths and masks of a manifest at `from` for one at `to`.
+    pub fn move_paths(&mut self, from: &Path, to: &Path) {
+        let folder = |file: &Path| file.parent().unwrap_or(Path::new("")).to_owned();
+        let prefix = crate::relative(&folder(from), &folder(to));
+        if prefix.is_empty() {
+            return;
+        }
+        for name in ["path", "mask"] {
+            let Some(at) = self.column(name) else {
+                continue;
+            };
+            for row in &mut self.rows {
+                let cell = &mut row[at];
+                if !cell.is_empty() && Path::new(cell.as_str()).is_relative() {
+                    *cell = format!("{prefix}{cell}");
+                }
+            }
+        }
+    }
+
     /// Writes the table, as Parquet if the name ends in `.parquet`, else as CSV. Paths are written
     /// as they stand. The file appears when it is complete.
     ///

@@ -1,0 +1,6 @@
+//! Commands of the binary, one file each.
+
+pub mod data;
+mod data_import;
+mod data_scan;
+mod data_split;
