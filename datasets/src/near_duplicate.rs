@@ -44,7 +44,7 @@ impl Default for Similarity {
     fn default() -> Self {
         Self {
             max_distance: 16,
-            min_correlation: 0.9,
+            min_correlation: 0.85,
         }
     }
 }

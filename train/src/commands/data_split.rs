@@ -69,7 +69,7 @@ pub struct Split {
     #[arg(long)]
     skip_near_duplicates: bool,
     /// Correlation of small high-passed thumbnails from which two images are the same.
-    #[arg(long, default_value_t = 0.9, value_name = "R")]
+    #[arg(long, default_value_t = 0.85, value_name = "R")]
     min_correlation: f32,
 }
 
