@@ -11,6 +11,7 @@ mod image;
 mod manifest;
 mod near_duplicate;
 mod open;
+mod pack;
 mod split;
 
 pub use crate::collection::{
@@ -30,6 +31,7 @@ pub use crate::manifest::{
 };
 pub use crate::near_duplicate::{Fingerprint, NearDuplicate, Similarity, near_duplicates};
 pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};
+pub use crate::pack::{Pack, PackError, PackImage, PackOptions, Packed, pack};
 pub use crate::split::{
     Division, DivisionError, DivisionOptions, Leak, LeakKind, Provenance, SplitOptions, Term,
     TrainedOn, assign_splits, divide, find_leaks,

@@ -22,13 +22,13 @@ pub const STANDARD_COLUMNS: [&str; 12] = [
 
 /// Where the known columns stand in a row.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     at: [Option<usize>; STANDARD_COLUMNS.len()],
 }
 
 impl Columns {
     /// Finds the known columns; `path` and `label` must be there, and no name twice.
-    pub(super) fn find(names: &[String]) -> Result<Self, String> {
+    pub(crate) fn find(names: &[String]) -> Result<Self, String> {
         for (index, name) in names.iter().enumerate() {
             if !name.is_empty() && names[..index].contains(name) {
                 return Err(format!("column '{name}' appears twice"));
@@ -44,7 +44,7 @@ impl Columns {
     }
 
     /// Reads one row; `line` is only used in messages, paths are resolved against `folder`.
-    pub(super) fn entry(
+    pub(crate) fn entry(
         &self,
         row: &[String],
         folder: &Path,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use columns::Columns;
 pub use columns::STANDARD_COLUMNS;
 pub use reader::ManifestReader;
 pub use table::Table;

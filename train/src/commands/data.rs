@@ -6,6 +6,7 @@ use clap::Subcommand;
 use veraray_train::Progress;
 
 use super::data_import::Import;
+use super::data_pack::PackArgs;
 use super::data_scan::Scan;
 use super::data_split::Split;
 
@@ -18,6 +19,8 @@ pub enum DataCommand {
     Import(Import),
     /// Divide a manifest into training, validation and test images, and refuse leaks
     Split(Split),
+    /// Put the images of a manifest into HDF5 for training, losslessly and with checksums
+    Pack(PackArgs),
 }
 
 impl DataCommand {
@@ -30,6 +33,7 @@ impl DataCommand {
             Self::Scan(args) => args.run(progress),
             Self::Import(args) => args.run(progress),
             Self::Split(args) => args.run(progress),
+            Self::Pack(args) => args.run(progress),
         }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod data;
 mod data_import;
+mod data_pack;
 mod data_scan;
 mod data_split;
