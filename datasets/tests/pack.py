@@ -2,6 +2,7 @@
 
 dump PACK           prints, per image, what the pack holds as JSON
 write PACK          writes a small pack by hand, in the documented layout
+table FILE          writes a DICOM file with a VOI lookup table
 """
 
 import hashlib
@@ -79,4 +80,21 @@ def write(path):
     json.dump([p.astype(float).ravel().tolist() for p in [*small, *deep]], sys.stdout)
 
 
-{"dump": dump, "write": write}[sys.argv[1]](pathlib.Path(sys.argv[2]))
+def table(path):
+    import pydicom
+    from pydicom.data import get_testdata_file
+    from pydicom.dataset import Dataset
+
+    data = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
+    item = Dataset()
+    item.add_new((0x0028, 0x3002), "US", [256, 0, 12])
+    item.add_new((0x0028, 0x3006), "US", [i * 16 for i in range(256)])
+    data.VOILUTSequence = [item]
+    for name in ("WindowCenter", "WindowWidth"):
+        if name in data:
+            delattr(data, name)
+    data.save_as(path)
+    json.dump(None, sys.stdout)
+
+
+{"dump": dump, "write": write, "table": table}[sys.argv[1]](pathlib.Path(sys.argv[2]))

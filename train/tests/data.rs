@@ -676,3 +676,194 @@ fn splits_are_written_checked_and_leaks_refused() {
     usage(&["split", "m.csv", "--output", "y.csv"], "4.png");
     assert!(folder.join("y.csv").exists());
 }
+
+/// A manifest of many small pictures.
+fn many(folder: &Path, count: u32) {
+    let mut text = String::from("path,label,generator,group,note\n");
+    for index in 0..count {
+        let pixel = |x: u32, y: u32| {
+            let hash = (x * 31 + y * 17 + index * 101).wrapping_mul(2_654_435_761);
+            image::Luma([(hash >> 24) as u8])
+        };
+        image::GrayImage::from_fn(96, 96, pixel)
+            .save(folder.join(format!("{index}.png")))
+            .expect("a picture");
+        text += &format!("{index}.png,real,,g{},row {index}\n", index / 2);
+    }
+    std::fs::write(folder.join("m.csv"), text).expect("a manifest");
+}
+
+#[test]
+fn a_killed_packing_goes_on_and_ends_as_an_unbroken_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    many(folder, 600);
+    let arguments = [
+        "pack",
+        "m.csv",
+        "--output",
+        "killed.h5",
+        "--shard-images",
+        "50",
+        "--jobs",
+        "2",
+    ];
+    let mut kills = 0;
+    for round in 1..=4 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_veraray-train"))
+            .current_dir(folder)
+            .arg("data")
+            .args(arguments)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        // Killed while a later shard is being written.
+        let next = folder.join(format!("killed-{:05}.h5.partial", 2 * round));
+        while !next.exists() && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let _ = child.kill();
+        if !child.wait().expect("a child").success() {
+            kills += 1;
+            assert!(!folder.join("killed.h5").exists());
+        }
+    }
+    assert!(
+        kills > 0,
+        "the program was always done before it could be killed"
+    );
+    let (_, stderr) = code(folder, 0, &arguments);
+    assert!(stderr.contains("packed by an earlier run"), "{stderr}");
+    code(
+        folder,
+        0,
+        &[
+            "pack",
+            "m.csv",
+            "--output",
+            "whole.h5",
+            "--shard-images",
+            "50",
+        ],
+    );
+    let (out, _) = code(folder, 0, &["pack", "--check", "killed.h5"]);
+    assert!(out.contains("600 images sound, 0 damaged"), "{out}");
+    let shards = |stem: &str| {
+        let mut all: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
+            .expect("a folder")
+            .flatten()
+            .filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                let number = name.strip_prefix(stem)?.strip_prefix('-')?.to_owned();
+                Some((number, std::fs::read(file.path()).expect("bytes")))
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let (killed, whole) = (shards("killed"), shards("whole"));
+    assert_eq!(killed.len(), 12);
+    let names = |of: &[(String, Vec<u8>)]| of.iter().map(|s| s.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&killed), names(&whole));
+    assert!(killed == whole, "the shards' bytes differ");
+
+    // A damaged pixel is found and the status says so.
+    let first = folder.join("killed-00003.h5");
+    let mut bytes = std::fs::read(&first).expect("bytes");
+    let at = bytes.len() / 3;
+    bytes[at..at + 64].fill(0x55);
+    std::fs::write(&first, bytes).expect("written");
+    code(folder, 2, &["pack", "--check", "killed.h5"]);
+    // A picture that cannot be read is named, the others are packed.
+    std::fs::write(folder.join("7.png"), "no picture").expect("written");
+    let (_, stderr) = code(folder, 2, &["pack", "m.csv", "--output", "most.h5"]);
+    assert!(
+        stderr.contains("7.png") && stderr.contains("599 images"),
+        "{stderr}"
+    );
+    for (arguments, word) in [
+        (&["pack", "m.csv", "--output", "x.csv"][..], ".h5"),
+        (&["pack", "gone.csv", "--output", "x.h5"], "gone.csv"),
+        (&["pack", "--check", "m.csv"], "m.csv"),
+    ] {
+        let (_, stderr) = code(folder, 2, arguments);
+        assert!(stderr.contains(word), "{word} is not in {stderr}");
+    }
+}
+
+#[test]
+fn training_on_a_pack_is_training_on_its_manifest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut text = String::from("path,label,generator,source,group,mask\n");
+    for index in 0..24_u32 {
+        let grain = |x: u32, y: u32| (x * 73 + y * 19 + index).wrapping_mul(2_654_435_761) >> 27;
+        let ramp = |x: u32, y: u32| 40 + (x * (index % 5 + 1) + 2 * y) % 150;
+        let inside = |x: u32, y: u32| (16..48).contains(&x) && (16..48).contains(&y);
+        let write = |name: String, pixel: &dyn Fn(u32, u32) -> u32| {
+            image::GrayImage::from_fn(64, 64, |x, y| image::Luma([pixel(x, y) as u8]))
+                .save(folder.join(name))
+                .expect("a picture");
+        };
+        write(format!("r{index}.png"), &|x, y| ramp(x, y) + grain(x, y));
+        write(format!("t{index}.png"), &|x, y| {
+            ramp(x, y) + if inside(x, y) { 0 } else { grain(x, y) }
+        });
+        write(format!("m{index}.png"), &|x, y| {
+            u32::from(inside(x, y)) * 255
+        });
+        text += &format!("r{index}.png,real,,site,p{index},\n");
+        text += &format!("t{index}.png,tampered,patch,site,p{index},m{index}.png\n");
+    }
+    std::fs::write(folder.join("m.csv"), text).expect("a manifest");
+    std::fs::write(
+        folder.join("tiny.toml"),
+        "name = 'tiny'\n[data]\nmanifest = 'm.csv'\n\
+         [input]\ntile = 64\nmin_side = 32\nmultiple = 32\nviews = ['whole_field']\n\
+         resampling = 'lanczos3'\nmax_native_tiles = 1\nmax_frames = 1\n\
+         [model]\nspatial = [8, 8, 8, 16]\nfrequency_local = 8\nfrequency_global = 8\nfused = 16\n\
+         [split]\nvalidation = 0.25\ntest = 0.25\n\
+         [training]\nepochs = 1\npairs_per_epoch = 12\npairs_per_batch = 4\nwarmup_steps = 2\n",
+    )
+    .expect("a recipe");
+    code(
+        folder,
+        0,
+        &["pack", "m.csv", "--output", "p.h5", "--shard-images", "20"],
+    );
+    // The images themselves are not needed any more.
+    let fit = |manifest: &str, runs: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_veraray-train"))
+            .current_dir(folder)
+            .args([
+                "fit",
+                "tiny.toml",
+                "--device",
+                "cpu",
+                "--manifest",
+                manifest,
+                "--runs",
+                runs,
+            ])
+            .output()
+            .expect("the program starts");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let log = std::fs::read_to_string(folder.join(runs).join("tiny/log.jsonl")).expect("a log");
+        let mut log: serde_json::Value = serde_json::from_str(log.trim()).expect("JSON");
+        let object = log.as_object_mut().expect("an object");
+        object.remove("seconds");
+        object.remove("tiles_per_second");
+        log
+    };
+    let from_files = fit("m.csv", "files");
+    for index in 0..24 {
+        for kind in ["r", "t", "m"] {
+            std::fs::remove_file(folder.join(format!("{kind}{index}.png"))).expect("removed");
+        }
+    }
+    assert_eq!(fit("p.h5", "pack"), from_files);
+}
