@@ -5,7 +5,8 @@ use std::path::Path;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use veraray_datasets::{
-    Entry, GrayImage, Manifest, OpenOptions, Plane, Split, assign_splits, open,
+    Entry, GrayImage, Image, Manifest, OpenOptions, Pack, PackImage, Plane, Split, assign_splits,
+    open,
 };
 use veraray_model::{InputSpec, Pooling, Tile, View, lanczos3};
 
@@ -44,15 +45,15 @@ pub struct Dataset {
     pub listed: usize,
     /// Side of every tile.
     pub side: usize,
-    /// SHA-256 of the manifest.
+    /// SHA-256 of the manifest, or of what the pack holds.
     pub manifest_sha256: String,
     /// Images that could not be used, with the reason.
     pub skipped: Vec<(String, String)>,
 }
 
 impl Dataset {
-    /// Decodes every image that the recipe admits. Splits are assigned before anything is left
-    /// out, so that they do not depend on the recipe's filters.
+    /// Decodes every image that the recipe admits, of a manifest or a pack. Splits are assigned
+    /// before anything is left out, so that they do not depend on the recipe's filters.
     ///
     /// # Errors
     /// [`TrainError`] when the manifest cannot be read or an image is missing or damaged. An image
@@ -62,6 +63,15 @@ impl Dataset {
         recipe: &Recipe,
         progress: &ProgressBar,
     ) -> Result<Self, TrainError> {
+        if Pack::is_pack(manifest_path) {
+            let pack = Pack::open(manifest_path)?;
+            let entries = pack.images().iter().map(|i| i.entry.clone()).collect();
+            let manifest = Manifest {
+                entries,
+                sha256: pack.sha256().to_owned(),
+            };
+            return Self::read(manifest, Some(pack), manifest_path, recipe, progress);
+        }
         Self::of(
             Manifest::read(manifest_path)?,
             manifest_path,
@@ -80,13 +90,27 @@ impl Dataset {
         recipe: &Recipe,
         progress: &ProgressBar,
     ) -> Result<Self, TrainError> {
-        let splits = assign_splits(&manifest.entries, &recipe.split);
-        let (mut entries, mut splits): (Vec<Entry>, Vec<Split>) = manifest
-            .entries
-            .into_iter()
-            .zip(splits)
-            .filter(|(entry, _)| recipe.data.admits(entry))
-            .unzip();
+        Self::read(manifest, None, origin, recipe, progress)
+    }
+
+    fn read(
+        manifest: Manifest,
+        pack: Option<Pack>,
+        origin: &Path,
+        recipe: &Recipe,
+        progress: &ProgressBar,
+    ) -> Result<Self, TrainError> {
+        let Manifest {
+            entries: all,
+            sha256,
+        } = manifest;
+        let all_splits = assign_splits(&all, &recipe.split);
+        let admitted: Vec<usize> = (0..all.len())
+            .filter(|&at| recipe.data.admits(&all[at]))
+            .collect();
+        let mut entries: Vec<Entry> = admitted.iter().map(|&at| all[at].clone()).collect();
+        let mut splits: Vec<Split> = admitted.iter().map(|&at| all_splits[at]).collect();
+        let store = Store { pack, admitted };
         if entries.is_empty() {
             return Err(TrainError::Data(format!(
                 "{}: the recipe's filters leave no image",
@@ -99,7 +123,9 @@ impl Dataset {
             .par_iter()
             .enumerate()
             .map(|(index, entry)| {
-                let loaded = load(index, entry, &recipe.input);
+                let loaded = store
+                    .open(index, entry)
+                    .and_then(|frames| load(index, frames, &recipe.input));
                 progress.inc(1);
                 loaded
             })
@@ -115,7 +141,7 @@ impl Dataset {
         let forged: Vec<Option<(Entry, Vec<Sample>)>> = orders
             .par_iter()
             .map(|order| {
-                let made = forge(order, &entries, &recipe.input);
+                let made = forge(order, &entries, &store, &recipe.input);
                 progress.inc(1);
                 made
             })
@@ -140,7 +166,7 @@ impl Dataset {
             pooling: recipe.input.pooling,
             listed,
             side: recipe.input.tile,
-            manifest_sha256: manifest.sha256,
+            manifest_sha256: sha256,
             skipped,
         })
     }
@@ -192,9 +218,86 @@ enum Loaded {
     Unsuitable(String),
 }
 
-fn load(index: usize, entry: &Entry, spec: &InputSpec) -> Result<Loaded, TrainError> {
-    let mut image = open(&entry.path, &OpenOptions::default())?;
-    let frames = image.info().frames.max(1);
+/// Where the images of a data set come from.
+pub(crate) struct Store {
+    pack: Option<Pack>,
+    /// Positions in the pack of the images that the recipe admits.
+    admitted: Vec<usize>,
+}
+
+impl Store {
+    fn open<'a>(&'a self, index: usize, entry: &'a Entry) -> Result<Frames<'a>, TrainError> {
+        Ok(match &self.pack {
+            Some(pack) => Frames::Pack(pack, &pack.images()[self.admitted[index]]),
+            None => {
+                let image = open(&entry.path, &OpenOptions::default())?;
+                Frames::File(Box::new(image), entry)
+            }
+        })
+    }
+
+    /// The middle frame of an image.
+    pub(crate) fn middle(&self, index: usize, entry: &Entry) -> Result<GrayImage, TrainError> {
+        let mut frames = self.open(index, entry)?;
+        frames.gray(frames.count() / 2)
+    }
+}
+
+/// An image whose frames are decoded on demand.
+enum Frames<'a> {
+    File(Box<Image>, &'a Entry),
+    Pack(&'a Pack, &'a PackImage),
+}
+
+impl Frames<'_> {
+    fn count(&self) -> u32 {
+        match self {
+            Self::File(image, _) => image.info().frames.max(1),
+            Self::Pack(_, image) => image.frames(),
+        }
+    }
+
+    fn gray(&mut self, frame: u32) -> Result<GrayImage, TrainError> {
+        Ok(match self {
+            Self::File(image, _) => image.frame(frame)?.to_gray(),
+            Self::Pack(pack, image) => pack.frame(image, frame)?.to_gray(),
+        })
+    }
+
+    /// The mask of a frame, which must have its size.
+    fn mask(&self, frame: u32, size: (usize, usize)) -> Result<Option<Mask>, TrainError> {
+        let (grey, path) = match self {
+            Self::File(_, entry) => match &entry.mask {
+                Some(path) => (
+                    open(path, &OpenOptions::default())?.frame(0)?.to_gray(),
+                    path,
+                ),
+                None => return Ok(None),
+            },
+            Self::Pack(pack, image) => match pack.mask(image, frame)? {
+                Some(mask) => (mask.to_gray(), &image.entry.path),
+                None => return Ok(None),
+            },
+        };
+        if (grey.rows, grey.columns) != size {
+            return Err(TrainError::Unusable {
+                path: path.to_owned(),
+                message: format!(
+                    "the mask is {}×{}, its image {}×{}",
+                    grey.rows, grey.columns, size.0, size.1
+                ),
+            });
+        }
+        Ok(Some(Mask {
+            rows: grey.rows,
+            columns: grey.columns,
+            values: grey.pixels,
+        }))
+    }
+}
+
+fn load(index: usize, mut image: Frames, spec: &InputSpec) -> Result<Loaded, TrainError> {
+    let frames = image.count();
     let chosen: Vec<u32> = if frames == 1 {
         vec![0]
     } else {
@@ -209,13 +312,10 @@ fn load(index: usize, entry: &Entry, spec: &InputSpec) -> Result<Loaded, TrainEr
     let mut samples = Vec::new();
     let mut why = String::new();
     for frame in chosen {
-        let grey = image.frame(frame)?.to_gray();
+        let grey = image.gray(frame)?;
         match spec.tiles(&grey.pixels, grey.rows, grey.columns) {
             Ok(tiles) => {
-                let mask = match &entry.mask {
-                    Some(path) => Some(read_mask(path, grey.rows, grey.columns)?),
-                    None => None,
-                };
+                let mask = image.mask(frame, (grey.rows, grey.columns))?;
                 for tile in tiles {
                     samples.push(sample(index, &tile, mask.as_ref(), spec.tile));
                 }
@@ -233,9 +333,10 @@ fn load(index: usize, entry: &Entry, spec: &InputSpec) -> Result<Loaded, TrainEr
 fn forge(
     order: &Order,
     entries: &[Entry],
+    store: &Store,
     spec: &InputSpec,
 ) -> Result<Option<(Entry, Vec<Sample>)>, TrainError> {
-    let Some(made) = order.make(entries)? else {
+    let Some(made) = order.make(entries, store)? else {
         return Ok(None);
     };
     let GrayImage {
@@ -264,24 +365,6 @@ struct Mask {
     rows: usize,
     columns: usize,
     values: Vec<f32>,
-}
-
-fn read_mask(path: &Path, rows: usize, columns: usize) -> Result<Mask, TrainError> {
-    let grey = open(path, &OpenOptions::default())?.frame(0)?.to_gray();
-    if (grey.rows, grey.columns) != (rows, columns) {
-        return Err(TrainError::Unusable {
-            path: path.to_owned(),
-            message: format!(
-                "the mask is {}×{}, its image {rows}×{columns}",
-                grey.rows, grey.columns
-            ),
-        });
-    }
-    Ok(Mask {
-        rows,
-        columns,
-        values: grey.pixels,
-    })
 }
 
 fn sample(entry: usize, tile: &Tile, mask: Option<&Mask>, side: usize) -> Sample {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use veraray_datasets::{ManifestError, OpenError};
+use veraray_datasets::{ManifestError, OpenError, PackError};
 use veraray_model::ModelError;
 
 /// Errors of the training crate.
@@ -28,6 +28,9 @@ pub enum TrainError {
     /// The manifest cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The pack cannot be used.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// An image of the manifest cannot be read.
     #[error(transparent)]
     Image(#[from] OpenError),

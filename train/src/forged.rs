@@ -8,10 +8,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use veraray_datasets::{
-    Entry, GrayImage, Label, OpenOptions, Split, TrainingFreeFamily, forge_image, open,
-};
+use veraray_datasets::{Entry, GrayImage, Label, Split, TrainingFreeFamily, forge_image};
 
+use crate::data::Store;
 use crate::sampler::generator;
 use crate::{Recipe, TrainError};
 
@@ -167,12 +166,12 @@ impl Order {
     ///
     /// # Errors
     /// [`TrainError::Image`] when the image or its donor cannot be read.
-    pub(crate) fn make(&self, entries: &[Entry]) -> Result<Option<Made>, TrainError> {
-        let middle = |index: usize| -> Result<GrayImage, TrainError> {
-            let mut image = open(&entries[index].path, &OpenOptions::default())?;
-            let frame = image.info().frames / 2;
-            Ok(image.frame(frame)?.to_gray())
-        };
+    pub(crate) fn make(
+        &self,
+        entries: &[Entry],
+        store: &Store,
+    ) -> Result<Option<Made>, TrainError> {
+        let middle = |index: usize| store.middle(index, &entries[index]);
         let image = middle(self.parent)?;
         if image.rows.max(image.columns) > LONGEST {
             return Ok(None);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use commands::data::DataCommand;
 use veraray_model::{ComputeDevice, DeviceChoice};
 use veraray_train::{FitOptions, Progress, Recipe, fit};
 
@@ -46,6 +47,9 @@ enum Command {
     Drift(commands::drift::Args),
     /// Write a checkpoint as ONNX or safetensors for other runtimes
     Export(commands::export::Args),
+    /// Make manifests, splits and packs
+    #[command(subcommand)]
+    Data(DataCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Calibrate(args) => commands::calibrate::run(&args, &progress)?,
         Command::Drift(args) => return commands::drift::run(&args, &progress),
         Command::Export(args) => commands::export::run(&args, &progress)?,
+        Command::Data(command) => return command.run(&progress),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@
 
 mod codec;
 mod dicom;
-mod guard;
+pub(crate) mod guard;
 mod hdf5;
 mod nifti;
 mod raster;

@@ -1,6 +1,11 @@
 //! The commands, one per file: flags, checks and output; the work is the library's.
 
 pub mod calibrate;
+pub mod data;
+mod data_import;
+mod data_pack;
+mod data_scan;
+mod data_split;
 pub mod drift;
 pub mod evaluate;
 pub mod export;

@@ -1,0 +1,39 @@
+//! `veraray-train data …`: from folders of images to what training reads.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use veraray_train::Progress;
+
+use super::data_import::Import;
+use super::data_pack::PackArgs;
+use super::data_scan::Scan;
+use super::data_split::Split;
+
+/// Manifests, splits and packs.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Make a manifest of the images in a folder, by rules over paths and by DICOM headers
+    Scan(Scan),
+    /// Make a manifest of a public collection as its owner publishes it
+    Import(Import),
+    /// Divide a manifest into training, validation and test images, and refuse leaks
+    Split(Split),
+    /// Put the images of a manifest into HDF5 for training, losslessly and with checksums
+    Pack(PackArgs),
+}
+
+impl DataCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What keeps it from its work; the binary then exits with 2.
+    pub fn run(&self, progress: &Progress) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Scan(args) => args.run(progress),
+            Self::Import(args) => args.run(progress),
+            Self::Split(args) => args.run(progress),
+            Self::Pack(args) => args.run(progress),
+        }
+    }
+}
