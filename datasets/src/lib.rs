@@ -2,9 +2,11 @@
 //!
 //! [`open`] reads DICOM, NIfTI, PNG, JPEG, TIFF, WebP and HDF5 by content at full bit depth.
 
+pub mod audit;
 mod augment;
 mod error;
 mod frame;
+pub mod harmonise;
 mod image;
 mod manifest;
 mod open;

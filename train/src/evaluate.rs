@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use rayon::prelude::*;
 use serde::Serialize;
-use veraray_datasets::Split;
+use veraray_datasets::{Entry, Split};
 use veraray_model::{Checkpoint, FamilyMetrics};
 
+use crate::audit::glance;
 use crate::data::Dataset;
 use crate::metrics::{Scored, auroc_interval, expected_calibration_error, rate_above};
-use crate::null_models::{Logistic, NullModel};
+use crate::null_models;
 use crate::progress::Progress;
 use crate::score::{ImageScore, Scores, score};
 use crate::{Recipe, TrainError};
@@ -108,6 +108,7 @@ pub fn evaluate(
         Some(split) => dataset.of_split(split),
         None => (0..dataset.samples.len()).collect(),
     };
+    progress.note(&glance(&entries_of(&dataset, &indices), progress));
     let calibration = &checkpoint.card.calibration;
     let point = calibration
         .operating_point(options.max_fpr)
@@ -170,6 +171,15 @@ pub fn evaluate(
     })
 }
 
+/// The images of some samples, each once.
+fn entries_of(dataset: &Dataset, indices: &[usize]) -> Vec<Entry> {
+    let entries: BTreeSet<usize> = indices.iter().map(|&i| dataset.samples[i].entry).collect();
+    entries
+        .into_iter()
+        .map(|i| dataset.entries[i].clone())
+        .collect()
+}
+
 fn recipe_of(checkpoint: &Checkpoint, path: &Path) -> Result<Recipe, TrainError> {
     toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| TrainError::Recipe {
         path: path.to_owned(),
@@ -200,34 +210,12 @@ fn null_scores(
     for &index in indices {
         first.entry(dataset.samples[index].entry).or_insert(index);
     }
-    let mut all = BTreeMap::new();
-    for model in NullModel::ALL {
-        let features = |list: &[usize]| {
-            list.par_iter()
-                .map(|&index| model.features(dataset, index))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let (fakes, reals): (Vec<usize>, Vec<usize>) = training.iter().partition(|&&index| {
-            dataset
-                .entry(&dataset.samples[index])
-                .label
-                .is_manipulated()
-        });
-        let Some(fitted) = Logistic::fit(&features(&reals)?, &features(&fakes)?) else {
-            continue;
-        };
-        let tested: Vec<usize> = scored
-            .images
-            .iter()
-            .map(|image| first[&image.entry])
-            .collect();
-        let scores = features(&tested)?
-            .iter()
-            .map(|row| fitted.score(row))
-            .collect();
-        all.insert(model.name(), scores);
-    }
-    Ok(all)
+    let tested: Vec<usize> = scored
+        .images
+        .iter()
+        .map(|image| first[&image.entry])
+        .collect();
+    null_models::null_scores(dataset, &training, &tested)
 }
 
 struct Table<'a> {

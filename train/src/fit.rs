@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor};
 use veraray_datasets::Split;
 use veraray_model::{Checkpoint, ComputeDevice, Detector, FamilyMetrics};
 
+use crate::audit::glance;
 use crate::calibrate::{calibrate, map_threshold};
 use crate::data::Dataset;
 use crate::log::EpochLog;
@@ -75,6 +76,7 @@ pub fn fit(
     for (name, why) in &dataset.skipped {
         progress.note(&format!("left out {name}: {why}"));
     }
+    progress.note(&glance(&dataset.entries, progress));
     let resolved = recipe.to_toml();
     let recipe_file = run.join("recipe.toml");
     std::fs::write(&recipe_file, &resolved).map_err(TrainError::io(&recipe_file))?;

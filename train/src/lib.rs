@@ -1,5 +1,6 @@
 //! Trains, calibrates and evaluates Veraray's detector.
 
+mod audit;
 mod calibrate;
 mod card;
 mod curves;
@@ -16,6 +17,7 @@ mod sampler;
 mod score;
 mod state;
 
+pub use audit::{Audited, audit_entries, glance};
 pub use calibrate::{calibrate, clopper_pearson_upper, map_threshold};
 pub use data::{Dataset, Sample};
 pub use error::TrainError;
@@ -23,7 +25,7 @@ pub use evaluate::{EvaluateOptions, FamilyRow, Report, SourceRow, evaluate};
 pub use fit::{FitOptions, FitReport, fit};
 pub use log::EpochLog;
 pub use metrics::{Scored, auroc, auroc_interval, expected_calibration_error, rate_above};
-pub use null_models::{Logistic, NullModel};
+pub use null_models::null_scores;
 pub use progress::Progress;
 pub use recipe::{DataRecipe, Recipe, Training};
 pub use sampler::{Batch, Sampler, generator};

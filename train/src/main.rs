@@ -1,5 +1,7 @@
 //! `veraray-train`: trains, calibrates and evaluates Veraray's detector.
 
+mod commands;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,7 +19,8 @@ use veraray_train::{EvaluateOptions, FitOptions, Progress, Recipe, evaluate, fit
     after_help = "Examples:
   veraray-train fit recipes/default.toml
   veraray-train fit recipes/default.toml --resume
-  veraray-train fit --print-defaults > recipes/mine.toml"
+  veraray-train fit --print-defaults > recipes/mine.toml
+  veraray-train data audit manifest.csv --output audit/"
 )]
 struct Cli {
     /// Say nothing but errors.
@@ -33,6 +36,9 @@ enum Command {
     Fit(Fit),
     /// Measure a checkpoint on held-out images, per family, modality and source, beside null models
     Evaluate(Evaluate),
+    /// Manifests: shortcut audit, harmonising
+    #[command(subcommand)]
+    Data(commands::data::DataCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,7 +97,7 @@ struct Evaluate {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("veraray-train: {error:#}");
             ExitCode::from(2)
@@ -99,12 +105,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(cli.quiet);
     match cli.command {
-        Command::Fit(args) => run_fit(&args, &progress),
-        Command::Evaluate(args) => run_evaluate(&args, &progress),
+        Command::Fit(args) => run_fit(&args, &progress)?,
+        Command::Evaluate(args) => run_evaluate(&args, &progress)?,
+        Command::Data(command) => return command.run(&progress),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "this command's output is the recipe")]
