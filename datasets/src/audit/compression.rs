@@ -101,7 +101,13 @@ fn periodicity(image: &GrayImage) -> [f64; 3] {
                 sum += f64::from((c * period).cos());
                 count += 1.0;
             }
-            if count < 24.0 { 0.0 } else { sum / count }
+            // The largest of many means of few coefficients lies above 0 by itself.
+            let by_chance = ((STEPS.count() as f64).ln() / count.max(1.0)).sqrt();
+            if count < 48.0 {
+                0.0
+            } else {
+                (sum / count - by_chance).max(0.0)
+            }
         };
         let strengths: Vec<(usize, f64)> = STEPS.map(|step| (step, strength(step))).collect();
         let best = strengths

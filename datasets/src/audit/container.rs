@@ -76,7 +76,10 @@ fn head(path: &Path) -> Result<Vec<u8>, OpenError> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(HEAD).read_to_end(&mut bytes))
-        .map_err(|source| OpenError::io(path, source))?;
+        .map_err(|source| OpenError::Io {
+            path: path.into(),
+            source,
+        })?;
     Ok(bytes)
 }
 

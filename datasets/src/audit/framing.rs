@@ -48,7 +48,7 @@ pub(super) fn depth(frame: &Frame, bits_stored: u16) -> [f64; 4] {
         (low.min(*v), high.max(*v))
     });
     let range = f64::from((high - low).max(0.0)) + 1.0;
-    let used = if range <= 65_536.0 {
+    let used: f64 = if range <= 65_536.0 {
         // Fractions of a level, as rescaled values have them, count as their level.
         let mut seen = vec![false; range as usize + 1];
         for value in &plane {

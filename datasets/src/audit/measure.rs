@@ -35,7 +35,10 @@ pub fn measure(path: &Path) -> Result<Measured, OpenError> {
     let mut image = open(path, &OpenOptions::default())?;
     let info = image.info().clone();
     let bytes = std::fs::metadata(path)
-        .map_err(|source| OpenError::io(path, source))?
+        .map_err(|source| OpenError::Io {
+            path: path.into(),
+            source,
+        })?
         .len();
     let container = container::read(path, info.format)?;
     let frame = image.frame(info.frames / 2)?;

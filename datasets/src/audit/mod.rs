@@ -6,10 +6,10 @@
 //! could do that learned nothing but the shortcut. Images are compared within one modality only, and
 //! only where the same fold judged them; the mix of modalities is a null model of its own.
 //!
-//! A row is a leak when its AUROC lies above the limit *and* above 0.5 beyond chance: by more
-//! standard errors of the group bootstrap than a one-sided test at 2.5 % asks for, corrected for the
+//! A row is a leak when its AUROC lies above the limit *and* above 0.5 beyond chance: by a one-sided
+//! rank test at 2.5 % (Mann & Whitney, 1947) that counts groups rather than images, corrected for the
 //! number of rows (Bonferroni). So a small data set raises no alarm by chance alone, and its wide
-//! intervals show how little it can exclude.
+//! intervals, from a bootstrap over groups, show how little it can exclude.
 
 mod auroc;
 mod compression;
@@ -94,10 +94,10 @@ pub struct Row {
     pub groups: [usize; 2],
     /// Cross-validated AUROC.
     pub auroc: f64,
-    /// Its 95 % interval from a bootstrap over groups.
+    /// Its 95 % interval from a bootstrap over groups, widened for the folds' common images.
     pub interval: [f64; 2],
-    /// Its standard error from the same bootstrap.
-    pub error: f64,
+    /// Standard error that it would have if nothing separated the classes.
+    pub chance: f64,
     /// Whether it is above the limit and beyond chance.
     pub leak: bool,
     /// Whether the null model was allowed to leak.
@@ -224,7 +224,7 @@ pub fn audit(entries: &[&Entry], measured: &[Measured], options: &AuditOptions) 
     let share = 0.025 / rows.len().max(1) as f64;
     let margin = Normal::standard().inverse_cdf(1.0 - share);
     for row in &mut rows {
-        row.leak = row.auroc > options.limit && row.auroc - margin * row.error > 0.5;
+        row.leak = row.auroc > options.limit && row.auroc - margin * row.chance > 0.5;
         row.allowed = options.allow.contains(&row.model);
     }
     let manipulated = entries.iter().filter(|e| e.label.is_manipulated()).count();

@@ -56,7 +56,7 @@ pub fn page(audit: &Audit, title: &str, entries: &[&Entry], measured: &[Measured
                     "Each row is a null model: a few trivial features that know nothing of authenticity, and \
                      a small fixed classifier, judged on patients and volumes it was not fitted on. 0.5 is \
                      chance, 1 is perfect separation. A ▲ marks a leak: above the limit, and above chance by \
-                     more than " (format!("{:.1}", audit.margin)) " standard errors (one-sided test at 2.5 % \
+                     more than " (format!("{:.1}", audit.margin)) " standard errors (one-sided rank test at 2.5 % \
                      over all " (audit.rows.len()) " rows). Images are compared within one modality only."
                 }
                 (matrix(audit))

@@ -298,7 +298,7 @@ pub(super) fn judge<'a>(
         groups: groups.map(|set| set.len()),
         auroc: found.auroc,
         interval: found.interval,
-        error: found.error,
+        chance: found.chance,
         leak: false,
         allowed: false,
         feature,

@@ -71,7 +71,8 @@ fn judged(entries: &[Entry], measured: &[Measured], seed: u64) -> Audit {
 #[test]
 fn random_labels_pass_about_as_often_as_promised() {
     const AUDITS: u64 = 24;
-    let (mut failed, mut covered) = (0, 0);
+    let mut failed = 0;
+    let (mut covered, mut intervals) = (0, 0);
     for seed in 0..AUDITS {
         let mut rng = StdRng::seed_from_u64(seed);
         let entries: Vec<Entry> = (0..120)
@@ -80,21 +81,23 @@ fn random_labels_pass_about_as_often_as_promised() {
         let measured: Vec<Measured> = entries.iter().map(|_| measured(&mut rng)).collect();
         let audit = judged(&entries, &measured, seed);
         failed += u32::from(!audit.passes());
-        let noise = audit
+        for row in audit
             .rows
             .iter()
-            .find(|row| row.model == NullModel::Noise)
-            .unwrap();
-        covered += u32::from((noise.interval[0]..=noise.interval[1]).contains(&0.5));
+            .filter(|row| row.slice.scope == Scope::All)
+        {
+            intervals += 1;
+            covered += u32::from((row.interval[0]..=row.interval[1]).contains(&0.5));
+        }
     }
-    // At 2.5 % more than three of 24 happen once in 400 runs; the seeds are fixed.
+    // At 2.5 % more than two of 24 happen twice in a hundred runs; the seeds are fixed.
     assert!(
-        failed <= 3,
+        failed <= 2,
         "{failed} of {AUDITS} audits of random labels failed"
     );
     assert!(
-        covered >= 19,
-        "{covered} of {AUDITS} intervals hold one half"
+        covered * 100 >= intervals * 90,
+        "{covered} of {intervals} intervals hold one half"
     );
 }
 

@@ -47,6 +47,9 @@ pub struct HarmoniseOptions {
     pub side: Option<u32>,
     /// Whether brightness and contrast are matched.
     pub tones: bool,
+    /// Share of the square's side that is kept around its centre, in `(0, 1]`: less where margins,
+    /// captions and what lies beside the body differ between sources.
+    pub field: f64,
 }
 
 impl Default for HarmoniseOptions {
@@ -55,6 +58,7 @@ impl Default for HarmoniseOptions {
             seed: 2026,
             side: None,
             tones: true,
+            field: 1.0,
         }
     }
 }
@@ -62,21 +66,16 @@ impl Default for HarmoniseOptions {
 impl HarmoniseOptions {
     /// The options and the manifest they are applied to, in one line.
     fn signature(&self, manifest_sha256: &str) -> String {
-        let side = self.side.map_or("own".into(), |side| side.to_string());
-        format!("{} manifest={manifest_sha256}", self.settings_with(&side))
+        format!("{} manifest={manifest_sha256}", self.settings())
     }
 
     /// The options alone, as every row of the new manifest records them.
     fn settings(&self) -> String {
         let side = self.side.map_or("own".into(), |side| side.to_string());
-        self.settings_with(&side)
-    }
-
-    fn settings_with(&self, side: &str) -> String {
         let tones = if self.tones { "matched" } else { "kept" };
         format!(
-            "veraray-harmonise/1 seed={} side={side} tones={tones}",
-            self.seed
+            "veraray-harmonise/1 seed={} side={side} tones={tones} field={}",
+            self.seed, self.field
         )
     }
 }
@@ -252,7 +251,10 @@ fn plan(
     let by_rank = |values: &[f64], common: Common| {
         matched(values, strata, &names, options.seed, common, false)
     };
-    let squares = match_fields(surveys, strata, &by_rank);
+    let squares: Vec<[u32; 3]> = match_fields(surveys, strata, &by_rank)
+        .into_iter()
+        .map(|square| inner(square, options.field))
+        .collect();
     // Pixels that carry detail along a side.
     let own: Vec<f64> = squares
         .iter()
@@ -302,10 +304,21 @@ fn plan(
         .collect()
 }
 
-/// Grey levels after a plain stretch of the lowest to black and the highest to white.
+/// Grey that the lowest and the highest matched quantile become: short of black and white, so that
+/// what lies beyond them is not clipped.
+const RANGE: [f64; 2] = [0.02, 0.98];
+
+/// Grey levels after a plain stretch to [`RANGE`].
 fn stretched(levels: &[f64; 7]) -> [f64; 7] {
     let (low, high) = (levels[0], levels[6].max(levels[0] + 1.0 / 255.0));
-    levels.map(|level| ((level - low) / (high - low)).clamp(0.0, 1.0))
+    levels.map(|level| RANGE[0] + (RANGE[1] - RANGE[0]) * (level - low) / (high - low))
+}
+
+/// The central share of a square.
+fn inner([x, y, side]: [u32; 3], share: f64) -> [u32; 3] {
+    let kept = ((f64::from(side) * share).round() as u32).clamp(1, side);
+    let shift = (side - kept) / 2;
+    [x + shift, y + shift, kept]
 }
 
 /// Squares after matching fields of view in millimetres, in modalities where all pitches are known.

@@ -4,9 +4,11 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
 use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageError, Luma};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
-use super::HarmoniseError;
 use super::survey::{crop, levels};
+use super::{HarmoniseError, stretched};
 use crate::{Entry, GrayImage, OpenOptions, open};
 
 /// Everything that decides a delivered image.
@@ -20,7 +22,7 @@ pub(super) struct Step {
     pub effective: Option<u32>,
     /// Side of the delivered image.
     pub side: u32,
-    /// Grey that the quantiles of [`super::survey::LEVELS`] are moved to.
+    /// Grey in `[0, 1]` that the quantiles of [`super::survey::LEVELS`] are moved to.
     pub levels: [f64; 7],
     /// JPEG quality; `None`: no lossy step.
     pub quality: Option<u8>,
@@ -86,7 +88,7 @@ pub(super) fn render(
         Some(quality) => through_jpeg(bytes, step.side, quality).map_err(coded)?,
         None => bytes,
     };
-    let picture = png(&bytes, step.side).map_err(coded)?;
+    let picture = png(&dithered(bytes, step.seed), step.side).map_err(coded)?;
     let mask = mask.map(|mask| {
         let plane = resample(&crop(&mask, step.square), step);
         let bytes: Vec<u8> = plane
@@ -124,7 +126,7 @@ impl Curve {
 
     fn new(from: [f64; 7], to: [f64; 7]) -> Self {
         let (low, high) = (from[0], from[6].max(from[0] + 1.0 / 255.0));
-        let plain = from.map(|level| ((level - low) / (high - low)).clamp(0.0, 1.0));
+        let plain = stretched(&from);
         // A curve that is too steep would lift grain and rounding; it is mixed with a plain stretch.
         for mix in [0.0, 0.25, 0.5, 0.75, 1.0] {
             let mut knots: Vec<(f64, f64)> = Vec::new();
@@ -148,16 +150,23 @@ impl Curve {
         Self { knots: Vec::new() }
     }
 
+    /// A straight line from an outer knot to the end of the range.
+    fn beyond(value: f64, knot: Option<&(f64, f64)>, end: f64) -> f64 {
+        let Some((from, to)) = knot else {
+            return value;
+        };
+        if (end - from).abs() < 1e-6 {
+            return *to;
+        }
+        (to + (end - to) * (value - from) / (end - from)).clamp(0.0, 1.0)
+    }
+
     fn at(&self, value: f64) -> f64 {
         let Some(next) = self.knots.iter().position(|(from, _)| *from > value) else {
-            return self
-                .knots
-                .last()
-                .map_or(value, |(_, to)| *to)
-                .clamp(0.0, 1.0);
+            return Self::beyond(value, self.knots.last(), 1.0);
         };
         if next == 0 {
-            return self.knots[0].1.clamp(0.0, 1.0);
+            return Self::beyond(value, self.knots.first(), 0.0);
         }
         let ((x0, y0), (x1, y1)) = (self.knots[next - 1], self.knots[next]);
         (y0 + (y1 - y0) * (value - x0) / (x1 - x0)).clamp(0.0, 1.0)
@@ -174,6 +183,24 @@ fn through_jpeg(bytes: Vec<u8>, side: u32, quality: u8) -> Result<Vec<u8>, Image
     )?;
     let decoded = image::load_from_memory_with_format(&file, image::ImageFormat::Jpeg)?;
     Ok(decoded.into_luma8().into_raw())
+}
+
+/// Moves a quarter of the pixels up and a quarter down by one level, so that flat areas and unused
+/// levels do not tell how an original was rounded.
+fn dithered(mut bytes: Vec<u8>, seed: u64) -> Vec<u8> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    for chunk in bytes.chunks_mut(16) {
+        let mut bits: u32 = rng.random();
+        for byte in chunk {
+            *byte = match bits & 3 {
+                0 => byte.saturating_sub(1),
+                1 => byte.saturating_add(1),
+                _ => *byte,
+            };
+            bits >>= 2;
+        }
+    }
+    bytes
 }
 
 /// Stored without compression, so that the file's size says nothing of the pixels.
@@ -195,7 +222,7 @@ mod tests {
     #[test]
     fn the_curve_passes_its_knots_and_is_monotone() {
         let from = [0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.9];
-        let to = [0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0];
+        let to = [0.02, 0.15, 0.3, 0.45, 0.6, 0.8, 0.98];
         let curve = Curve::new(from, to);
         for (from, to) in from.iter().zip(to) {
             assert!((curve.at(*from) - to).abs() < 1e-9);

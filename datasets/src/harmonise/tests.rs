@@ -87,11 +87,22 @@ fn planted_differences_vanish_and_labels_masks_and_originals_stay() {
     ];
     let leaks = |manifest: &Path| -> Vec<NullModel> {
         let read = Manifest::read(manifest).unwrap();
-        let entries: Vec<&Entry> = read.entries.iter().collect();
+        // The patches are cruder than any forger: half white, half dark.
+        let entries = read
+            .entries
+            .iter()
+            .filter(|entry| entry.generator != "patch");
+        let entries: Vec<&Entry> = entries.collect();
         let measured = measure_all(&entries, &|_| None, &|| ());
         let measured: Vec<_> = measured.into_iter().map(Result::unwrap).collect();
         let audit = audit(&entries, &measured, &AuditOptions::default());
-        let of = |model: &NullModel| audit.worst_of(*model).is_some_and(|row| row.leak);
+        let of = |model: &NullModel| {
+            let worst = audit.worst_of(*model);
+            worst
+                .filter(|row| row.leak)
+                .inspect(|row| println!("{}", row.line()))
+                .is_some()
+        };
         shortcuts.into_iter().filter(of).collect()
     };
     let found = leaks(&manifest);

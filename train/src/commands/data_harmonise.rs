@@ -44,6 +44,10 @@ pub struct Harmonise {
     /// Side of every delivered image in pixels; without it, each has its matched effective side.
     #[arg(long, value_name = "PIXELS")]
     side: Option<u32>,
+    /// Share of the field's side to keep around its centre, where margins, captions or what lies beside
+    /// the body differ between sources.
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    field: f64,
     /// Leave brightness and contrast as they are, but for one stretch to black and white.
     #[arg(long)]
     keep_tones: bool,
@@ -61,6 +65,11 @@ impl Harmonise {
                 "--side must lie in [32, 4096], it is {side}"
             );
         }
+        ensure!(
+            (0.25..=1.0).contains(&self.field),
+            "--field must lie in [0.25, 1], it is {}",
+            self.field
+        );
         let manifest = Manifest::read(&self.manifest)?;
         let entries = select(&manifest, &self.manifest, &self.sets, self.split.as_deref())?;
         let entries: Vec<&Entry> = entries.iter().collect();
@@ -68,6 +77,7 @@ impl Harmonise {
             seed: self.seed,
             side: self.side,
             tones: !self.keep_tones,
+            field: self.field,
         };
         let surveying = progress.bar("surveying");
         let delivering = progress.bar("delivering");
