@@ -91,7 +91,12 @@ fn periodicity(image: &GrayImage) -> [f64; 3] {
         }
     }
     let mut result = [0.0; 3];
-    for list in &coefficients {
+    // Frequencies without large coefficients say nothing of steps; averaging them in would measure
+    // texture.
+    let telling = |list: &&Vec<f32>| list.iter().filter(|c| c.abs() > 12.0).count() >= 64;
+    let lists: Vec<&Vec<f32>> = coefficients.iter().filter(telling).collect();
+    let share = 1.0 / lists.len().max(1) as f64;
+    for list in lists {
         let strength = |step: usize| -> f64 {
             let period = std::f32::consts::TAU / step as f32;
             // Small coefficients are rounded to nothing and would vote for every step.
@@ -118,9 +123,9 @@ fn periodicity(image: &GrayImage) -> [f64; 3] {
             .iter()
             .filter(|(step, _)| step % best.0 != 0 && best.0 % step != 0)
             .fold(0.0f64, |a, b| a.max(b.1));
-        result[0] += best.1 / 6.0;
-        result[1] += second / 6.0;
-        result[2] += best.0 as f64 * best.1 / 6.0;
+        result[0] += share * best.1;
+        result[1] += share * second;
+        result[2] += best.0 as f64 * share * best.1;
     }
     result
 }
