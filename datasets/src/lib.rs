@@ -2,11 +2,13 @@
 //!
 //! [`open`] reads DICOM, NIfTI, PNG, JPEG, TIFF, WebP and HDF5 by content at full bit depth.
 
+pub mod audit;
 mod collection;
 mod delivery;
 mod error;
 mod forge;
 mod frame;
+pub mod harmonise;
 mod image;
 mod manifest;
 mod near_duplicate;

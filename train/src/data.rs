@@ -43,6 +43,8 @@ pub struct Dataset {
     pub pooling: Pooling,
     /// Number of images that the manifest lists; those after them were forged from them.
     pub listed: usize,
+    /// Whether they came from a pack, so that there are no files to look at.
+    pub packed: bool,
     /// Side of every tile.
     pub side: usize,
     /// SHA-256 of the manifest, or of what the pack holds.
@@ -165,6 +167,7 @@ impl Dataset {
             samples,
             pooling: recipe.input.pooling,
             listed,
+            packed: store.pack.is_some(),
             side: recipe.input.tile,
             manifest_sha256: sha256,
             skipped,

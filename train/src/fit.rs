@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use veraray_datasets::Split;
 use veraray_model::{Checkpoint, ComputeDevice, Detector};
 
+use crate::audit::glance;
 use crate::average::Average;
 use crate::calibrate::calibration_set;
 use crate::data::Dataset;
@@ -87,6 +88,9 @@ pub fn fit_recipe(
     bar.finish_and_clear();
     for (name, why) in &dataset.skipped {
         progress.note(&format!("left out {name}: {why}"));
+    }
+    if !dataset.packed {
+        progress.note(&glance(&dataset.entries[..dataset.listed], progress));
     }
     let resolved = recipe.to_toml();
     let recipe_file = run.join("recipe.toml");

@@ -1,5 +1,6 @@
 //! Trains, calibrates and evaluates Veraray's detector.
 
+mod audit;
 mod average;
 mod calibrate;
 mod card;
@@ -26,6 +27,7 @@ mod score;
 mod state;
 mod validate;
 
+pub use audit::{Audited, audit_entries, glance};
 pub use calibrate::{
     CalibrateOptions, Images, SiteOptions, SiteShift, calibrate, calibration_set,
     clopper_pearson_upper, map_threshold, recalibrate, recalibrate_site,
@@ -47,7 +49,7 @@ pub use metrics::{
     Bin, Comparison, Localisation, Measures, Scored, auroc, auroc_interval, compare,
     expected_calibration_error, measure, rate_above,
 };
-pub use null_models::{Logistic, NullModel};
+pub use null_models::null_scores;
 pub use progress::Progress;
 pub use recipe::{DataRecipe, Recipe, Training};
 pub use report::Thumbnail;

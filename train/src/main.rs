@@ -19,7 +19,8 @@ use veraray_train::{FitOptions, Progress, Recipe, fit};
     after_help = "Examples:
   veraray-train fit recipes/default.toml
   veraray-train fit recipes/default.toml --resume
-  veraray-train fit --print-defaults > recipes/mine.toml"
+  veraray-train fit --print-defaults > recipes/mine.toml
+  veraray-train data audit manifest.csv --output audit/"
 )]
 struct Cli {
     /// Say nothing but errors.
@@ -47,7 +48,7 @@ enum Command {
     Drift(commands::drift::Args),
     /// Write a checkpoint as ONNX or safetensors for other runtimes
     Export(commands::export::Args),
-    /// Make manifests, splits and packs
+    /// Make, split, audit, harmonise and pack data sets
     #[command(subcommand)]
     Data(DataCommand),
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 pub use guard::quiet_decoder_panics;
 
 use crate::{Format, Frame, ImageInfo, OpenError};
-use guard::guarded;
+pub(crate) use guard::guarded;
 use sniff::Content;
 use source::Source;
 

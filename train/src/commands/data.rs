@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use veraray_train::Progress;
 
+use super::data_audit::Audit;
+use super::data_harmonise::Harmonise;
 use super::data_import::Import;
 use super::data_pack::PackArgs;
 use super::data_scan::Scan;
 use super::data_split::Split;
 
-/// Manifests, splits and packs.
+/// Manifests: their making, their splits, what is wrong with them, and packs.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Make a manifest of the images in a folder, by rules over paths and by DICOM headers
@@ -21,6 +23,10 @@ pub enum DataCommand {
     Split(Split),
     /// Put the images of a manifest into HDF5 for training, losslessly and with checksums
     Pack(PackArgs),
+    /// Look for shortcuts that tell the classes apart without any detector; exit 1 when there are some
+    Audit(Audit),
+    /// Bring both classes to one distribution of size, compression, depth and grey levels
+    Harmonise(Harmonise),
 }
 
 impl DataCommand {
@@ -34,6 +40,8 @@ impl DataCommand {
             Self::Import(args) => args.run(progress),
             Self::Split(args) => args.run(progress),
             Self::Pack(args) => args.run(progress),
+            Self::Audit(args) => args.run(progress),
+            Self::Harmonise(args) => args.run(progress),
         }
     }
 }

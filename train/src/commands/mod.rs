@@ -2,6 +2,8 @@
 
 pub mod calibrate;
 pub mod data;
+mod data_audit;
+mod data_harmonise;
 mod data_import;
 mod data_pack;
 mod data_scan;

@@ -14,6 +14,7 @@ use burn::tensor::Device;
 use veraray_datasets::Split;
 
 use crate::TrainError;
+use crate::audit::glance;
 use crate::progress::Progress;
 
 pub use against::{Against, AgainstRow};
@@ -61,6 +62,9 @@ pub fn evaluate(
     let bench = Bench::open(path, manifest, device, &selection, progress)?;
     let threshold = bench.threshold(options.max_fpr)?;
     let scores = bench.clean_and_delivered(device, progress)?;
+    if !bench.dataset.packed {
+        progress.note(&glance(&nulls::judged_entries(&bench), progress));
+    }
     let nulls = nulls::scores(&bench)?;
     let scales = scale::classes(&bench)?;
     let table = Table {
