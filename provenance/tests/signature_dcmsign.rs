@@ -66,8 +66,8 @@ fn streams_are_equal() {
         }
         let bytes = std::fs::read(&signed).unwrap();
         let (syntax, at) = split(&bytes).unwrap();
-        let body = body(&bytes, &syntax, at).unwrap();
-        let ours = match parse(&syntax, &body, VrChoice::default()) {
+        let body = body(&bytes, &syntax, at, 1 << 30).unwrap();
+        let ours = match parse(&syntax, &body, VrChoice::default(), 100_000) {
             Ok(stored) => {
                 let item = stored.dataset;
                 let signature = item

@@ -95,7 +95,7 @@ fn halves_of_two_files_do_not_make_a_whole() {
     .to_vec();
     let present = std::fs::read(sample(CT)).unwrap();
     let (syntax, at) = split(&present).unwrap();
-    let present = parse(&syntax, &present[at..], VrChoice::default())
+    let present = parse(&syntax, &present[at..], VrChoice::default(), 100_000)
         .unwrap()
         .dataset;
     sign.tags.retain(|t| present.get(*t).is_some());
@@ -206,7 +206,7 @@ fn items_can_be_signed_alone() {
     sign.place = Place::from_str("(0008,1115)[0]").unwrap();
     let bytes = std::fs::read(sample(source)).unwrap();
     let (syntax, at) = split(&bytes).unwrap();
-    let item = parse(&syntax, &bytes[at..], VrChoice::default())
+    let item = parse(&syntax, &bytes[at..], VrChoice::default(), 100_000)
         .unwrap()
         .dataset;
     assert!(
