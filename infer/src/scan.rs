@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::summary::Summary;
-use crate::{ExitStatus, FormatArg, ScanArgs, ScanError};
+use crate::{ExitStatus, FormatArg, Record, ScanArgs, ScanError};
 
 /// Runs `veraray scan`.
 pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
@@ -24,6 +24,7 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         format,
         output,
         before,
+        mut ledger,
         ..
     } = plan;
     let mut output = Output::new(format, output, arguments.output.as_deref());
@@ -31,21 +32,33 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
     let progress = progress(arguments.quiet);
     let start = Instant::now();
     let mut closed = false;
+    let mut put_out = |record: &Record| {
+        progress
+            .suspend(|| output.write(record))
+            .inspect_err(|error| {
+                closed = is_closed_pipe(error);
+            })?;
+        progress.inc(1);
+        summary.add(record);
+        Ok(())
+    };
     let ran = engine.scan(
         arguments.paths.clone(),
         selection,
         &examiner,
-        &mut |record| {
-            progress
-                .suspend(|| output.write(record))
-                .inspect_err(|error| {
-                    closed = is_closed_pipe(error);
-                })?;
-            progress.inc(1);
-            summary.add(record);
-            Ok(())
+        &mut |record| match &mut ledger {
+            Some(ledger) => ledger.pass(record, &mut put_out),
+            None => put_out(record),
         },
     );
+    let ran = ran.and_then(|()| match &mut ledger {
+        Some(ledger) => ledger.flush(&mut put_out),
+        None => Ok(()),
+    });
+    let ran = match &ledger {
+        Some(ledger) => ledger.sign().and(ran),
+        None => ran,
+    };
     progress.finish_and_clear();
     match ran {
         // Whoever read has seen enough: a clean end, and nothing more to say.

@@ -26,6 +26,17 @@ pub enum Aspect {
     Identity,
 }
 
+impl std::fmt::Display for Aspect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "pixels",
+            Self::Geometry => "geometry",
+            Self::Rescale => "rescale",
+            Self::Identity => "identity",
+        })
+    }
+}
+
 impl std::str::FromStr for Aspect {
     type Err = String;
 
@@ -169,6 +180,23 @@ pub struct ElementName {
     pub tag: String,
     /// Its keyword in the dictionary; empty for private elements.
     pub name: String,
+}
+
+/// The tag of a keyword of the dictionary, or of eight hexadecimal digits: `PatientID`, `00100020`.
+///
+/// # Errors
+/// With what is wrong, in words.
+pub fn tag_named(text: &str) -> Result<Tag, String> {
+    let half = |range| u16::from_str_radix(text.get(range)?, 16).ok();
+    let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = || Some(Tag(half(0..4)?, half(4..8)?));
+    let found = match digits {
+        true => number(),
+        false => StandardDataDictionary.by_name(text).map(|e| e.tag()),
+    };
+    found.ok_or_else(|| {
+        format!("'{text}' is neither a keyword such as PatientID nor eight digits such as 00100020")
+    })
 }
 
 impl ElementName {

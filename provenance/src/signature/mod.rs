@@ -36,7 +36,8 @@ mod write;
 
 pub use algorithm::{DigestAlgorithm, KeyError, PublicKey};
 pub use certificate::Certificate;
-pub use coverage::{Aspect, Coverage, ElementName, MAX_NAMED};
+pub use coverage::{Aspect, Coverage, ElementName, MAX_NAMED, tag_named};
+pub use dicom_core::Tag;
 pub use error::SignatureError;
 pub use key::PrivateKey;
 pub use limits::Limits;
