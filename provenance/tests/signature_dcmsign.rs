@@ -127,6 +127,7 @@ fn we_verify_what_dcmsign_signs() {
             ("rsa", &PROFILES[..]),
             ("p256", &PROFILES[..1]),
             ("p384", &PROFILES[..1]),
+            ("p521", &PROFILES[..1]),
         ] {
             let (key, cert) = (
                 c.path(&format!("{name}.key")),
@@ -202,6 +203,7 @@ fn dcmsign_verifies_what_we_sign() {
             ("rsa", &PROFILES[..]),
             ("p256", &PROFILES[..1]),
             ("p384", &PROFILES[..1]),
+            ("p521", &PROFILES[..1]),
         ] {
             let mut sign = signer(name);
             for (_, profile) in profiles {

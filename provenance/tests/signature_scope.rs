@@ -165,13 +165,16 @@ fn weak_digests_and_keys_hold_with_a_warning() {
             .warnings
             .is_empty()
     );
-    for name in ["p256", "p384"] {
+    for name in ["p256", "p384", "p521"] {
         for flag in ["+mr", "+mm", "+ms"] {
             Case::by_dcmsign(CT, name, &[flag]).is("trust", Overall::Valid);
         }
     }
     let report = Case::new(CT, &signer("short")).is("trust", Overall::Valid);
     assert!(report.signatures[0].warnings[0].contains("too short"));
+    // What can be broken at home proves nothing.
+    let report = Case::by_dcmsign(CT, "tiny", &["+mr"]).is("trust", Overall::Untrusted);
+    assert!(report.signatures[0].reasons[0].contains("can be broken"));
 }
 
 #[test]

@@ -73,8 +73,11 @@ pub(crate) fn check(
         .items(mac::PURPOSE)
         .first()
         .and_then(|item| item.text(Tag(0x0008, 0x0104)));
-    report.coverage = Coverage::of(container, &[]);
     if let Err(Failure(status, reason)) = inspect(container, signature, context, &mut report) {
+        if report.mac_transfer_syntax.is_none() {
+            // Nothing is known of what it names: then it names nothing.
+            report.coverage = Coverage::of(container, &[]);
+        }
         report.status = status;
         report.reasons.insert(0, reason);
     }
