@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::engine::Event;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::summary::Summary;
@@ -42,13 +43,15 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         summary.add(record);
         Ok(())
     };
-    let ran = engine.scan(
+    let ran = engine.scan_events(
         arguments.paths.clone(),
         selection,
         &examiner,
-        &mut |record| match &mut ledger {
-            Some(ledger) => ledger.pass(record, &mut put_out),
-            None => put_out(record),
+        &mut |event| match (event, &mut ledger) {
+            (Event::Record(record), Some(ledger)) => ledger.pass(record, &mut put_out),
+            (Event::Record(record), None) => put_out(record),
+            (Event::Idle, Some(ledger)) => ledger.flush(&mut put_out),
+            (Event::Idle, None) => Ok(()),
         },
     );
     let ran = ran.and_then(|()| match &mut ledger {

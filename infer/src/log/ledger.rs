@@ -219,6 +219,9 @@ impl Ledger {
 
     /// Logs and hands on whatever waits.
     pub(crate) fn flush(&mut self, sink: &mut Sink<'_>) -> Result<(), ScanError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
         let (entries, records): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pending).into_iter().unzip();
         let entries: Vec<Entry> = entries.into_iter().flatten().collect();

@@ -34,7 +34,7 @@ when and what: treat a log like the archive it is about.
 Exit status: 0 done or valid, 1 not valid, 2 an input failed or a usage error.";
 
 /// What to do with a log.
-#[expect(clippy::large_enum_variant, reason = "parsed once")]
+#[allow(clippy::large_enum_variant, reason = "parsed once")]
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum LogCommand {

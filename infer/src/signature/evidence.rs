@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use veraray_provenance::signature::{
     Limits, Overall, Report, TrustStore, VerifyOptions, verify_bytes, verify_file,
@@ -30,18 +30,28 @@ pub(crate) struct Found {
 }
 
 /// Looks at signatures.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evidence {
-    trust: TrustStore,
+    options: Arc<VerifyOptions<'static>>,
 }
 
 impl Evidence {
     /// With the certificates of a file or folder, or without any: then nothing is more than
     /// `untrusted`.
     pub(crate) fn new(trust: Option<&Path>) -> Result<Self, ScanError> {
-        Ok(Self {
-            trust: super::verify::trust(trust)?,
-        })
+        Ok(Self::trusting(super::verify::trust(trust)?))
+    }
+
+    fn trusting(trust: TrustStore) -> Self {
+        let options = VerifyOptions {
+            trust,
+            decoder: Some(&pixels::decode),
+            limits: Limits::among_many(),
+            ..VerifyOptions::default()
+        };
+        Self {
+            options: Arc::new(options),
+        }
     }
 
     /// What the signatures of a file say, should it be DICOM. `bytes` are its contents, where they are
@@ -67,15 +77,9 @@ impl Evidence {
     }
 
     fn verified(&self, path: &Path, bytes: Option<&[u8]>) -> Signature {
-        let options = VerifyOptions {
-            trust: self.trust.clone(),
-            decoder: Some(&pixels::decode),
-            limits: Limits::among_many(),
-            ..VerifyOptions::default()
-        };
         let (report, tagged) = match bytes {
             Some(bytes) => {
-                let report = verify_bytes(path, bytes, &options).ok();
+                let report = verify_bytes(path, bytes, &self.options).ok();
                 let tagged = report.is_none() && has_tag(bytes);
                 (report, tagged)
             }
@@ -83,7 +87,7 @@ impl Evidence {
                 Ok(false) => (None, false),
                 Ok(true) | Err(_) => {
                     let _turn = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
-                    (verify_file(path, &options).ok(), true)
+                    (verify_file(path, &self.options).ok(), true)
                 }
             },
         };
@@ -111,10 +115,19 @@ fn plain(overall: Overall) -> Signature {
     }
 }
 
+/// Searched without early exit in pieces, which the compiler makes vectors of: every file that is not
+/// DICOM by its first bytes is looked through.
 fn has_tag(bytes: &[u8]) -> bool {
-    bytes
-        .windows(4)
-        .any(|w| w == TAGS[0].as_slice() || w == TAGS[1].as_slice())
+    let ends = bytes.len().saturating_sub(3);
+    (0..ends).step_by(4096).any(|at| {
+        let piece = &bytes[at..(at + 4096 + 3).min(bytes.len())];
+        let alike = |w: &[u8], tag: [u8; 4]| {
+            (w[0] == tag[0]) & (w[1] == tag[1]) & (w[2] == tag[2]) & (w[3] == tag[3])
+        };
+        piece.windows(4).fold(false, |found, w| {
+            found | alike(w, TAGS[0]) | alike(w, TAGS[1])
+        })
+    })
 }
 
 fn starts_as_file(path: &Path) -> io::Result<bool> {
@@ -165,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_no_dicom_file_has_no_signature() {
-        let evidence = Evidence::default();
+        let evidence = Evidence::trusting(TrustStore::default());
         for (bytes, word) in [
             (&b"not an image"[..], "none"),
             (&[0xFA, 0xFF, 0xFA, 0xFF], "unverifiable"),
