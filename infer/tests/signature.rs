@@ -294,6 +294,21 @@ fn lossless_recompression_by_others_holds() {
             "{program}: {said}"
         );
     }
+    // Icons are compressed too.
+    if let Some(python) = common::python() {
+        let program = "import pydicom.data as d; print(d.get_testdata_file('examples_overlay.dcm', download=False) or '')";
+        let found = run(folder, python.to_str().expect("a path"), &["-c", program]);
+        let source = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        assert!(!source.is_empty(), "pydicom has no examples_overlay.dcm");
+        let sign = [
+            "sign", &source, "--key", "key.pem", "--cert", "cert.pem", "--output", "icon.dcm",
+        ];
+        let (status, said) = veraray(folder, &sign);
+        assert_eq!(status, Some(0), "{said}");
+        run(folder, "dcmcrle", &["icon.dcm", "new.dcm"]);
+        let (status, said) = verify("new.dcm");
+        assert_eq!(status, Some(0), "{said}");
+    }
     // One pixel of the decoded image differs: no longer what was signed.
     run(folder, "dcmcrle", &["signed.dcm", "rle.dcm"]);
     let mut bytes = std::fs::read(folder.join("rle.dcm")).expect("compressed");
@@ -309,8 +324,8 @@ fn lossless_recompression_by_others_holds() {
     // With loss, nobody can tell any more.
     run(
         folder,
-        "dcmcjpls",
-        &["+en", "+md", "9", "signed.dcm", "lossy.dcm"],
+        "dcmcjpeg",
+        &["+ee", "+un", "signed.dcm", "lossy.dcm"],
     );
     let (status, said) = verify("lossy.dcm");
     assert_eq!(status, Some(1), "{said}");
@@ -330,7 +345,7 @@ fn pydicoms_compression_holds_too() {
         python.to_str().expect("a path"),
         &[
             "-c",
-            "import pydicom.data as d; print(d.get_testdata_file('SC_rgb_small_odd.dcm', download=False) or '')",
+            "import pydicom.data as d; print(d.get_testdata_file('examples_rgb_color.dcm', download=False) or '')",
         ],
     );
     let colour = String::from_utf8_lossy(&data.stdout).trim().to_owned();
@@ -351,10 +366,19 @@ fn pydicoms_compression_holds_too() {
         ];
         let (status, said) = veraray(folder, &sign);
         assert_eq!(status, Some(0), "{said}");
-        for syntax in ["JPEG2000Lossless", "JPEGLSLossless", "RLELossless"] {
+        for (syntax, photometric) in [
+            ("JPEG2000Lossless", ""),
+            ("JPEG2000Lossless", "YBR_RCT"),
+            ("JPEGLSLossless", ""),
+            ("RLELossless", ""),
+        ] {
+            if source == "image.dcm" && !photometric.is_empty() {
+                continue;
+            }
             let program = format!(
                 "import pydicom, pydicom.uid as u\n\
                  d = pydicom.dcmread('signed.dcm')\n\
+                 d.PhotometricInterpretation = '{photometric}' or d.PhotometricInterpretation\n\
                  d.compress(u.{syntax}, generate_instance_uid=False)\n\
                  d.save_as('new.dcm')"
             );

@@ -24,7 +24,7 @@ impl Default for Limits {
             file_bytes: 4 << 30,
             inflated_bytes: 4 << 30,
             nodes: 4_000_000,
-            samples: 1 << 30,
+            samples: 1 << 28,
             work: 256 << 30,
         }
     }

@@ -28,7 +28,7 @@ pub fn split(bytes: &[u8]) -> Result<(String, usize), Malformed> {
     if bytes.get(128..132) != Some(b"DICM") {
         return Err(Malformed {
             at: 128,
-            what: "no DICM prefix",
+            what: "not a DICOM file: no DICM prefix",
         });
     }
     let mut reader = Reader::new(bytes, Encoding::ExplicitLittle, VrChoice::default());

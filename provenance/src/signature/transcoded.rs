@@ -60,65 +60,150 @@ fn may_be_lossless(syntax: &str) -> bool {
     number.is_none_or(|n| !matches!(n, 50 | 51 | 100..=109))
 }
 
-/// Every form that the data set may have had before its pixels were compressed, at most
-/// `max_samples` of them; empty when they cannot be decoded.
+/// Decodes pixels, no more of them than allowed, all frames and icons of a file together.
+struct Source<'d> {
+    syntax: &'d str,
+    decoder: &'d PixelDecoder<'d>,
+    /// Samples that may still be decoded.
+    left: usize,
+}
+
+impl Source<'_> {
+    fn decode(&mut self, item: &Item<'_>) -> Option<(Vec<u16>, Layout)> {
+        let (carrier, layout) = carrier(item, self.syntax)?;
+        let expected = carrier.samples;
+        self.left = self.left.checked_sub(expected)?;
+        let samples = (self.decoder)(carrier)?;
+        (samples.len() == expected).then_some((samples, layout))
+    }
+
+    /// Decodes the pixels of all items below, which are icons; tells whether there were any.
+    fn decode_below(&mut self, item: &mut Item<'_>) -> Option<bool> {
+        let mut any = false;
+        for element in &mut item.elements {
+            let Value::Items(items) = &mut element.value else {
+                continue;
+            };
+            for item in items {
+                if is_compressed(item) {
+                    let (samples, layout) = self.decode(item)?;
+                    let bytes = bytes(&samples, layout, None, layout.planar);
+                    item.put(Element::plain(PIXEL_DATA, VR::OW, bytes));
+                    any = true;
+                }
+                any |= self.decode_below(item)?;
+            }
+        }
+        Some(any)
+    }
+}
+
+fn is_compressed(item: &Item<'_>) -> bool {
+    matches!(
+        item.get(PIXEL_DATA).map(|e| &e.value),
+        Some(Value::Fragments(_))
+    )
+}
+
+/// Names the pixel data of all items below `OB` instead of `OW`.
+fn rename_below(item: &mut Item<'_>) {
+    for element in &mut item.elements {
+        if let Value::Items(items) = &mut element.value {
+            for item in items {
+                rename_below(item);
+                let pixels = item.elements.iter_mut().filter(|e| e.tag == PIXEL_DATA);
+                pixels.for_each(|e| e.vr = VR::OB);
+            }
+        }
+    }
+}
+
+/// Shows `visit` every form that the data set may have had before its pixels were compressed, one at a
+/// time; false when they cannot be decoded, or hold more than `max_samples`.
 pub(crate) fn before<'a>(
     file: &StoredFile<'a>,
     decoder: &PixelDecoder<'_>,
     max_samples: usize,
-) -> Vec<StoredFile<'a>> {
-    let Some((carrier, layout)) = carrier(file).filter(|(c, _)| c.samples <= max_samples) else {
-        return Vec::new();
+    visit: &mut dyn FnMut(&StoredFile<'a>),
+) -> bool {
+    let mut source = Source {
+        syntax: &file.transfer_syntax,
+        decoder,
+        left: max_samples,
     };
-    let expected = carrier.samples;
-    let Some(samples) = decoder(carrier).filter(|s| s.len() == expected) else {
-        return Vec::new();
+    let mut base = file.clone();
+    base.transfer_syntax = EXPLICIT_LITTLE.to_owned();
+    let Some((samples, layout)) = source.decode(&file.dataset) else {
+        return false;
     };
-    let mut out = Vec::new();
-    // Codecs keep the stored bits only. Those above were the sign, or zero.
-    let unused = layout.allocated - layout.stored;
-    let signs: &[bool] = if layout.signed && unused > 0 {
-        &[true, false]
-    } else {
-        &[false]
+    let Some(icons) = source.decode_below(&mut base.dataset) else {
+        return false;
     };
-    let planes: &[bool] = if layout.channels > 1 {
-        &[layout.planar, !layout.planar]
-    } else {
-        &[false]
-    };
-    let vrs: &[VR] = if layout.allocated > 8 {
-        &[VR::OW]
-    } else {
-        &[VR::OB, VR::OW]
-    };
-    for &extend in signs {
-        for &planar in planes {
-            let bytes = bytes(&samples, layout, extend.then_some(unused), planar);
-            for &vr in vrs {
-                let mut file = file.clone();
-                file.transfer_syntax = EXPLICIT_LITTLE.to_owned();
-                file.dataset
-                    .put(Element::plain(PIXEL_DATA, vr, Cow::Owned(bytes.clone())));
-                if planar != layout.planar {
-                    file.dataset.put(number(PLANAR, u16::from(planar)));
-                }
-                let photometric = file.dataset.text(PHOTOMETRIC).unwrap_or_default();
-                // These names belong to the compressed form: the pixels were RGB before.
-                if ["YBR_RCT", "YBR_ICT"].contains(&photometric.as_str()) {
-                    file.dataset.put(text(PHOTOMETRIC, VR::CS, "RGB"));
-                }
-                out.push(file);
+    let photometric = base.dataset.text(PHOTOMETRIC).unwrap_or_default();
+    // These names belong to the compressed form: the pixels were RGB before.
+    if ["YBR_RCT", "YBR_ICT"].contains(&photometric.as_str()) {
+        base.dataset.put(text(PHOTOMETRIC, VR::CS, "RGB"));
+    }
+    let forms = layout.forms();
+    for renamed in if icons { &[false, true][..] } else { &[false] } {
+        if *renamed {
+            rename_below(&mut base.dataset);
+        }
+        for form in &forms {
+            let mut whole = base.clone();
+            let bytes = bytes(&samples, layout, form.sign, form.planar);
+            let pixels = Element::plain(PIXEL_DATA, form.vr, Cow::Owned(bytes));
+            whole.dataset.put(pixels);
+            if form.planar != layout.planar {
+                whole.dataset.put(number(PLANAR, u16::from(form.planar)));
             }
+            visit(&whole);
         }
     }
-    out
+    true
 }
 
-fn carrier(file: &StoredFile<'_>) -> Option<(PixelFile, Layout)> {
-    let set = &file.dataset;
+/// What codecs do not keep of native pixel data.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    vr: VR,
+    /// How many bits above the stored ones take the sign; else they are zero.
+    sign: Option<u16>,
+    planar: bool,
+}
+
+impl Layout {
+    fn forms(self) -> Vec<Form> {
+        let unused = self.allocated - self.stored;
+        let signs: &[Option<u16>] = if self.signed && unused > 0 {
+            &[Some(unused), None]
+        } else {
+            &[None]
+        };
+        let planes: &[bool] = if self.channels > 1 {
+            &[self.planar, !self.planar]
+        } else {
+            &[self.planar]
+        };
+        let vrs: &[VR] = if self.allocated > 8 {
+            &[VR::OW]
+        } else {
+            &[VR::OB, VR::OW]
+        };
+        let mut out = Vec::new();
+        for &sign in signs {
+            for &planar in planes {
+                out.extend(vrs.iter().map(|&vr| Form { vr, sign, planar }));
+            }
+        }
+        out
+    }
+}
+
+/// The compressed pixels of a data set or icon on their own.
+fn carrier(set: &Item<'_>, syntax: &str) -> Option<(PixelFile, Layout)> {
     let pixels = set.get(PIXEL_DATA)?;
-    if !matches!(pixels.value, Value::Fragments(_)) || !may_be_lossless(&file.transfer_syntax) {
+    if !is_compressed(set) || !may_be_lossless(syntax) {
         return None;
     }
     let (rows, columns) = (set.u16(ROWS)?, set.u16(COLUMNS)?);
@@ -171,7 +256,7 @@ fn carrier(file: &StoredFile<'_>) -> Option<(PixelFile, Layout)> {
         ..pixels.clone()
     });
     let mut meta = Item::default();
-    meta.put(text(Tag(0x0002, 0x0010), VR::UI, &file.transfer_syntax));
+    meta.put(text(Tag(0x0002, 0x0010), VR::UI, syntax));
     let mut bytes = vec![0; 128];
     bytes.extend(b"DICM");
     write::dataset(&meta, Encoding::ExplicitLittle, &mut bytes);

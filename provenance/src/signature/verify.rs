@@ -164,19 +164,15 @@ fn retry_decoded<'a>(
     limits: Limits,
     check: impl Fn(&StoredFile<'a>, &mut Vec<String>) -> Vec<SignatureReport>,
 ) {
-    let forms = transcoded::before(file, decoder, limits.samples);
-    let reason = if forms.is_empty() {
-        "the compressed pixels could not be decoded to try again"
-    } else {
+    let note = "holds on the losslessly decoded pixels";
+    let decoded = transcoded::before(file, decoder, limits.samples, &mut |form| {
+        adopt(signatures, check(form, &mut Vec::new()), note);
+    });
+    let reason = if decoded {
         "does not hold on the decoded pixels either: changed, compressed with loss, or signed compressed"
+    } else {
+        "the compressed pixels could not be decoded to try again"
     };
-    for form in &forms {
-        adopt(
-            signatures,
-            check(form, &mut Vec::new()),
-            "holds on the losslessly decoded pixels",
-        );
-    }
     for open in signatures.iter_mut().filter(|s| s.transcoded) {
         open.reasons.push(reason.to_owned());
     }
