@@ -7,6 +7,7 @@ mod verify;
 mod witness;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub(crate) use files::pixels;
 pub(crate) use ledger::Ledger;
@@ -23,8 +24,10 @@ use veraray_provenance::log::{
 use crate::pages::print;
 use crate::{ExitStatus, ScanError};
 
-/// Entries written to disk together: each batch waits for the disk a few times.
-const BATCH: usize = 1024;
+/// Most entries appended together: each append waits for the disk a few times.
+const BATCH: usize = 4096;
+/// How long an entry may wait for others.
+const HOLD: Duration = Duration::from_millis(500);
 
 /// Runs `veraray log`.
 pub(crate) fn run(command: &LogCommand) -> Result<ExitStatus, ScanError> {
@@ -82,32 +85,39 @@ fn append(arguments: &AppendArgs) -> Result<ExitStatus, ScanError> {
         .map(|index| log.parent(index))
         .transpose()?;
     let mut status = ExitStatus::Clean;
-    for files in arguments.files.chunks(BATCH) {
-        let (mut entries, mut named) = (Vec::new(), Vec::new());
-        for file in files {
-            match entry(file, arguments) {
-                Ok(mut entry) => {
-                    entry.parent = parent;
-                    entries.push(entry);
-                    named.push(file);
+    let mut waiting: Vec<(Entry, &Path)> = Vec::new();
+    let mut oldest = Instant::now();
+    for file in &arguments.files {
+        match entry(file, arguments) {
+            Ok(mut entry) => {
+                if waiting.is_empty() {
+                    oldest = Instant::now();
                 }
-                Err(error) => {
-                    eprintln!("veraray: error: {error}");
-                    status = ExitStatus::Failed;
-                }
+                entry.parent = parent;
+                waiting.push((entry, file));
+            }
+            Err(error) => {
+                eprintln!("veraray: error: {error}");
+                status = ExitStatus::Failed;
             }
         }
-        if entries.is_empty() {
-            continue;
+        if waiting.len() >= BATCH || oldest.elapsed() >= HOLD {
+            put(&log, &mut waiting)?;
         }
-        let indexes = log.append(&entries)?;
-        let lines: Vec<String> = indexes
-            .zip(named)
-            .map(|(index, file)| format!("{index}\t{}\n", file.display()))
-            .collect();
-        print(lines.concat().as_bytes())?;
     }
+    put(&log, &mut waiting)?;
     Ok(status)
+}
+
+/// Appends what waits, and prints the indexes once the entries are on disk.
+fn put(log: &Log, waiting: &mut Vec<(Entry, &Path)>) -> Result<(), ScanError> {
+    let (entries, files): (Vec<Entry>, Vec<&Path>) = waiting.drain(..).unzip();
+    let indexes = log.append(&entries)?;
+    let lines: Vec<String> = indexes
+        .zip(files)
+        .map(|(index, file)| format!("{index}\t{}\n", file.display()))
+        .collect();
+    print(lines.concat().as_bytes()).map(drop)
 }
 
 fn entry(file: &Path, arguments: &AppendArgs) -> Result<Entry, ScanError> {

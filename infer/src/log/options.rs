@@ -28,8 +28,8 @@ A witness, on a machine of somebody else, keeps the log from showing two histori
   veraray log checkpoint archive.log --key archive.key --cosignature cosigned --witness witness.vkey
 
 The folder has the C2SP tlog-tiles layout: any static file server publishes it. Give a log to one
-machine; many processes there may append. Every append waits for the disk a few times, so append many
-files with one command. An entry holds SHA-256 of file and decoded pixels, the SOP instance UID, who,
+machine; many processes there may append. Every append waits for the disk a few times, so give one
+command many files: it appends up to 4,096 together. An entry holds SHA-256 of file and decoded pixels, the SOP instance UID, who,
 when and what: treat a log like the archive it is about.
 Exit status: 0 done or valid, 1 not valid, 2 an input failed or a usage error.";
 

@@ -244,9 +244,11 @@ impl Store {
         self.step("tiles-written");
         folders.sort();
         folders.dedup();
+        // In no order among themselves: the head that makes them count is renamed after all of them.
+        files.extend(folders);
         sync_all(&files)?;
         self.step("tiles-synced");
-        sync_all(&folders)
+        Ok(())
     }
 
     /// Makes sure that the folders on the way to tiles are on disk, those that exist.
