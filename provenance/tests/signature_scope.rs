@@ -398,3 +398,47 @@ fn reports_are_machine_readable() {
     assert_eq!(json["signatures"][0]["digest"], "sha256");
     assert_eq!(json["signatures"][0]["coverage"]["pixels"], true);
 }
+
+#[test]
+fn keys_of_every_form_sign() {
+    let dir = tempfile::tempdir().unwrap();
+    let openssl = |args: &[&str]| {
+        let out = run("openssl", args, credentials().dir.path());
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    };
+    let (out, der) = (dir.path().join("key"), dir.path().join("cert.der"));
+    for (name, traditional) in [
+        ("rsa", "rsa"),
+        ("p256", "ec"),
+        ("p384", "ec"),
+        ("p521", "ec"),
+    ] {
+        let (key, cert) = (format!("{name}.key"), format!("{name}.pem"));
+        openssl(&["x509", "-in", &cert, "-outform", "DER", "-out", text(&der)]);
+        for args in [
+            &["pkey", "-in", &key, "-outform", "DER"][..],
+            &["pkey", "-in", &key],
+            // PKCS#1 and SEC 1.
+            &[traditional, "-in", &key, "-traditional"][..if traditional == "rsa" { 4 } else { 3 }],
+            &[
+                "pkcs8", "-topk8", "-nocrypt", "-in", &key, "-outform", "DER",
+            ],
+        ] {
+            openssl(&[args, &["-out", text(&out)]].concat());
+            let sign = SignOptions::from_files(&out, &der).unwrap();
+            Case::new(CT, &sign).is("trust", Overall::Valid);
+        }
+        let encrypted = ["pkcs8", "-topk8", "-in", &key, "-passout", "pass:x", "-out"];
+        openssl(&[&encrypted[..], &[text(&out)]].concat());
+        let error = SignOptions::from_files(&out, &der).unwrap_err().to_string();
+        assert!(error.contains("encrypted"), "{error}");
+    }
+    // A key of another certificate.
+    let c = credentials();
+    let error = SignOptions::from_files(&c.path("rsa.key"), &c.path("gone.pem")).unwrap_err();
+    assert!(error.to_string().contains("is not for the key"), "{error}");
+}
