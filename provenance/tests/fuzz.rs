@@ -104,7 +104,7 @@ fn log_inputs() {
     ] {
         seeds.push([&[choice][..], seed].concat());
     }
-    fuzz("log_inputs", &seeds, 20_000, targets::log_inputs);
+    fuzz("log_inputs", &seeds, 8000, targets::log_inputs);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn signature_trust() {
         b"(0040,A730)[0].(0008,1115)[12]".to_vec(),
         b"00100020".to_vec(),
     ]);
-    fuzz("signature_trust", &seeds, 20_000, targets::signature_trust);
+    fuzz("signature_trust", &seeds, 8000, targets::signature_trust);
 }
 
 #[test]
@@ -150,5 +150,5 @@ fn signature_verify() {
         let bytes = std::fs::read(sample(source)).unwrap();
         seeds.push(sign_bytes(Path::new(source), &bytes, &sign).unwrap().0);
     }
-    fuzz("signature_verify", &seeds, 3000, targets::signature_verify);
+    fuzz("signature_verify", &seeds, 1000, targets::signature_verify);
 }

@@ -33,7 +33,8 @@ fn keys_round_trip_and_stay_private() {
         key.public().to_string().parse::<PublicKey>().unwrap(),
         *key.public()
     );
-    let secret = text.trim().rsplit('+').next().unwrap();
+    // Base64 may hold plus signs itself.
+    let secret = text.trim().splitn(5, '+').nth(4).unwrap();
     assert!(!format!("{key:?}").contains(secret));
     #[cfg(unix)]
     {

@@ -143,7 +143,7 @@ const FUNCTIONAL_GROUPS: [Tag; 2] = [Tag(0x5200, 0x9229), Tag(0x5200, 0x9230)];
 
 /// Overlay planes (PS3.3, C.9.2), which repeat in even groups.
 fn is_overlay(tag: Tag) -> bool {
-    (0x6000..0x6020).contains(&tag.group()) && tag.group() % 2 == 0 && tag.element() != 0
+    (0x6000..0x6020).contains(&tag.group()) && tag.group().is_multiple_of(2) && tag.element() != 0
 }
 
 impl Aspect {
@@ -192,7 +192,9 @@ pub fn tag_named(text: &str) -> Result<Tag, String> {
     let number = || Some(Tag(half(0..4)?, half(4..8)?));
     let found = match digits {
         true => number(),
-        false => StandardDataDictionary.by_name(text).map(|e| e.tag()),
+        false => StandardDataDictionary
+            .by_name(text)
+            .map(DataDictionaryEntry::tag),
     };
     found.ok_or_else(|| {
         format!("'{text}' is neither a keyword such as PatientID nor eight digits such as 00100020")
