@@ -160,6 +160,10 @@ fn work(
 }
 
 /// Puts records back into the order of the walk.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "dropping the receiver lets workers go that wait to send"
+)]
 fn emit(
     records: Receiver<Numbered<Record>>,
     permits: &Receiver<()>,
