@@ -29,7 +29,8 @@ use crate::{Record, ScanError};
 /// as long as a hundred others.
 const AHEAD: usize = 64;
 
-/// How often a worker without input looks whether the scan is over.
+/// How often a worker without input looks whether the scan is over, and how long without a record counts
+/// as idle.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The network, where it runs, and how many files are worked on at a time.
@@ -40,21 +41,29 @@ pub(crate) struct Engine {
     pub(crate) jobs: usize,
 }
 
+/// What a scan tells while it runs.
+pub(crate) enum Event<'r> {
+    /// The next record, in the order of the walk.
+    Record(&'r Record),
+    /// There was no record for a moment.
+    Idle,
+}
+
 /// A position in the walk, with what is there.
 type Numbered<T> = (u64, T);
 
 impl Engine {
     /// Examines everything under `roots` that `selection` takes, and hands the records to `sink` in
-    /// the order of the walk until it fails.
+    /// the order of the walk until it fails; also tells when there is none for a moment.
     ///
     /// # Errors
     /// [`ScanError::Workers`] when threads cannot be had, or what `sink` returned.
-    pub(crate) fn scan(
+    pub(crate) fn scan_events(
         &self,
         roots: Vec<PathBuf>,
         selection: Selection,
         examiner: &Examiner,
-        sink: &mut dyn FnMut(&Record) -> Result<(), ScanError>,
+        sink: &mut dyn FnMut(Event<'_>) -> Result<(), ScanError>,
     ) -> Result<(), ScanError> {
         let jobs = self.jobs;
         let pools = self.pools()?;
@@ -151,21 +160,32 @@ fn work(
 }
 
 /// Puts records back into the order of the walk.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "dropping the receiver lets workers go that wait to send"
+)]
 fn emit(
     records: Receiver<Numbered<Record>>,
     permits: &Receiver<()>,
-    sink: &mut dyn FnMut(&Record) -> Result<(), ScanError>,
+    sink: &mut dyn FnMut(Event<'_>) -> Result<(), ScanError>,
 ) -> Result<(), ScanError> {
     let mut early = BTreeMap::new();
     let mut next = 0;
-    for (number, record) in records {
+    loop {
+        let (number, record) = match records.recv_timeout(GLANCE) {
+            Ok(done) => done,
+            Err(RecvTimeoutError::Timeout) => {
+                sink(Event::Idle)?;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
         early.insert(number, record);
         while let Some(record) = early.remove(&next) {
             next += 1;
             // Every record had a permit; it is given back once the record is out.
             let _ = permits.try_recv();
-            sink(&record)?;
+            sink(Event::Record(&record))?;
         }
     }
-    Ok(())
 }

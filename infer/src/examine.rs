@@ -11,9 +11,11 @@ use veraray_model::InputSpec;
 use crate::forward::Forward;
 use crate::frames::{FrameScorer, Outcome};
 use crate::judge::Rules;
+use crate::log::pixels;
+use crate::signature::Evidence;
 use crate::source::open_digested;
 use crate::walk::Found;
-use crate::{Finding, Milliseconds, ModelId, Record, Signature, Verdict};
+use crate::{Finding, Milliseconds, ModelId, Record, Verdict};
 
 /// Most decoding notes that one record repeats.
 const MOST_NOTES: usize = 16;
@@ -26,6 +28,9 @@ pub(crate) struct Examiner {
     pub(crate) rules: Rules,
     pub(crate) model: ModelId,
     pub(crate) device: String,
+    pub(crate) evidence: Evidence,
+    /// Whether records need the digest of the pixels.
+    pub(crate) digest_pixels: bool,
 }
 
 impl Examiner {
@@ -66,8 +71,18 @@ impl Examiner {
         forward: &mut dyn Forward,
         spent: &mut Duration,
     ) -> Record {
-        let (digest, image) = open_digested(path, &self.limits);
+        let mut signature = None;
+        let (digest, image) = open_digested(path, &self.limits, &mut |bytes| {
+            signature = Some(self.evidence.look(path, bytes));
+        });
         record.sha256 = digest;
+        // Also of objects without pixels: reports are signed more often than images.
+        let dicom = image
+            .as_ref()
+            .map(|image| image.info().format == Format::Dicom);
+        record.signature = signature
+            .filter(|found| dicom.unwrap_or(found.is_file))
+            .map(|found| found.signature);
         let mut image = match image {
             Ok(image) => image,
             Err(error) => return record.failed(error.kind(), error.to_string()),
@@ -84,6 +99,9 @@ impl Examiner {
         *spent = scorer.spent;
         notes.append(&mut scorer.notes);
         record.findings = notes.into_iter().take(MOST_NOTES).map(note).collect();
+        if self.digest_pixels {
+            record.pixels = pixels(&mut image);
+        }
         match outcome {
             Ok(outcome) => self.judge(record, &image, outcome),
             Err(error) => record.failed(error.kind(), error.to_string()),
@@ -130,12 +148,6 @@ fn describe(record: &mut Record, info: &ImageInfo) {
     record.sop_instance_uid.clone_from(&info.sop_instance_uid);
     record.study_uid.clone_from(&info.study_uid);
     record.series_uid.clone_from(&info.series_uid);
-    // Only DICOM objects carry signatures of the kind meant here, and those are not looked at yet:
-    // for them nothing is said.
-    record.signature = (info.format != Format::Dicom).then(|| Signature {
-        status: "none",
-        coverage: Vec::new(),
-    });
 }
 
 fn note(message: String) -> Finding {

@@ -35,7 +35,10 @@ use std::process::ExitCode;
 
 pub use cli::{Cli, Command};
 pub use error::ScanError;
-pub use log::{AppendArgs, CheckpointArgs, InitArgs, LogCommand, ProveArgs, VerifyArgs};
+pub use log::{
+    AppendArgs, CheckpointArgs, CosignArgs, InitArgs, LedgerArgs, LogCommand, ProveArgs,
+    VerifyArgs, WitnessArgs,
+};
 pub use model::{CardFormat, ModelArgs};
 pub use options::{AbstainArg, DeviceArg, FormatArg, ScanArgs, Shard};
 pub use record::{

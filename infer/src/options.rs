@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use veraray_model::DeviceChoice;
 
+use crate::LedgerArgs;
+
 pub(crate) const SCAN_EXAMPLES: &str = "\
 Examples:
   veraray scan study/                                     a table for the eye
@@ -15,7 +17,11 @@ Examples:
   veraray scan archive/ --output verdicts.jsonl --resume  ... goes on where it stopped
   veraray scan archive/ --shard 3/16 --output part3.jsonl one of 16 machines
   find . -name '*.dcm' | veraray scan - --max-fpr 0.001   fewer false alarms
+  veraray scan archive/ --trust certificates/             also whose DICOM signatures hold
+  veraray scan archive/ --output v.jsonl --log archive.log --log-key archive.key
 
+With --log every verdict is in the transparency log before it is put out, also after a crash and
+--resume; verdicts are held for up to 0.2 s so that many are appended at once.
 Every file met gets exactly one record, also one that cannot be read or holds no image.
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.";
 
@@ -50,6 +56,12 @@ pub struct ScanArgs {
     /// Whether to withhold a verdict on scores too close to call and on untrained modalities
     #[arg(long, value_enum, default_value_t = AbstainArg::On)]
     pub abstain: AbstainArg,
+    /// Whom to trust for DICOM signatures: a certificate file (PEM or DER) or a folder of them
+    #[arg(long, value_name = "CA.pem|DIR")]
+    pub trust: Option<PathBuf>,
+    /// Where verdicts are logged
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
     /// Files worked on at a time [default: the number of processors]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

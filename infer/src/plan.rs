@@ -11,8 +11,10 @@ use veraray_model::{Calibration, Card, Checkpoint, ComputeDevice, ModelError};
 use crate::engine::Engine;
 use crate::examine::Examiner;
 use crate::judge::{Operating, Rules};
+use crate::log::Ledger;
 use crate::resume::{self, Recorded};
 use crate::select::Selection;
+use crate::signature::Evidence;
 use crate::summary::Counts;
 use crate::wording::percent;
 use crate::{AbstainArg, FormatArg, ModelId, ScanArgs, ScanError};
@@ -35,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) before: Counts,
     /// What to tell the user before the first record.
     pub(crate) preamble: Vec<String>,
+    /// Where verdicts are logged.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 impl Plan {
@@ -48,6 +52,7 @@ impl Plan {
         if arguments.resume && format != FormatArg::Jsonl {
             return Err(ScanError::Usage("--resume needs --format jsonl".into()));
         }
+        let evidence = Evidence::new(arguments.trust.as_deref())?;
         let device = ComputeDevice::select(arguments.device.into()).map_err(ScanError::Device)?;
         let checkpoint = load(arguments.checkpoint.as_deref(), &device)?;
         let Checkpoint {
@@ -56,6 +61,7 @@ impl Plan {
             sha256,
         } = checkpoint;
         let operating = operating(&card.calibration, arguments.max_fpr)?;
+        let mut ledger = Ledger::open(arguments, &sha256)?;
         let preamble = vec![
             format!("device {}: {}", device.label(), device.reason()),
             format!("model {}: {}", title(&card, &sha256), threshold(operating)),
@@ -69,6 +75,11 @@ impl Plan {
             Some(path) => (Some(resume::create(path)?), Recorded::default()),
         };
         let before = recorded.counts;
+        let mut own_paths = Vec::new();
+        if let Some(ledger) = &mut ledger {
+            ledger.begin(arguments.output.as_deref(), arguments.resume)?;
+            own_paths = ledger.own_paths(arguments.output.as_deref());
+        }
         let several =
             arguments.paths.len() > 1 || arguments.paths.iter().any(|path| path.as_os_str() == "-");
         Ok(Self {
@@ -77,7 +88,8 @@ impl Plan {
                 recorded,
                 arguments.output.as_deref(),
                 several,
-            ),
+            )
+            .without(own_paths),
             engine: Engine {
                 detector,
                 device: device.handle().clone(),
@@ -100,11 +112,14 @@ impl Plan {
                     sha256,
                 },
                 device: device.label().to_owned(),
+                evidence,
+                digest_pixels: ledger.is_some(),
             },
             format,
             output,
             before,
             preamble,
+            ledger,
         })
     }
 }

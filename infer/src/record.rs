@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use veraray_provenance::log::Digest;
 
 /// Everything that is said of one input. A value that is not known is `None` and `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +52,7 @@ pub struct Record {
     pub families: BTreeMap<String, f64>,
     /// What was noticed beside the pixels.
     pub findings: Vec<Finding>,
-    /// Digital signatures of the file; `None` where nobody looked.
+    /// Digital signatures of the file; `None` for anything but DICOM.
     pub signature: Option<Signature>,
     /// The checkpoint that judged.
     pub model: ModelId,
@@ -59,6 +60,9 @@ pub struct Record {
     pub device: String,
     /// How long it took. The only part of a record that differs between two runs.
     pub ms: Milliseconds,
+    /// Digest of the decoded pixels, for a log; no part of the output.
+    #[serde(skip)]
+    pub(crate) pixels: Option<Digest>,
 }
 
 /// Whether an input could be read.
@@ -138,9 +142,10 @@ pub struct Finding {
 /// What is known of a file's digital signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signature {
-    /// `none`, `valid`, `untrusted`, `invalid` or `unverifiable`.
+    /// `none`, `valid`, `untrusted`, `invalid` or `unverifiable`: that of the worst of several. A
+    /// signature that names what none can cover is `unverifiable` too.
     pub status: &'static str,
-    /// What a signature covers.
+    /// What one signature covers, if all hold: `pixels`, `geometry`, `rescale`, `identity`.
     pub coverage: Vec<String>,
 }
 
@@ -197,6 +202,7 @@ impl Record {
             model: model.clone(),
             device: device.to_owned(),
             ms: Milliseconds::default(),
+            pixels: None,
         }
     }
 

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::engine::Event;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::summary::Summary;
-use crate::{ExitStatus, FormatArg, ScanArgs, ScanError};
+use crate::{ExitStatus, FormatArg, Record, ScanArgs, ScanError};
 
 /// Runs `veraray scan`.
 pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
@@ -24,6 +25,7 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         format,
         output,
         before,
+        mut ledger,
         ..
     } = plan;
     let mut output = Output::new(format, output, arguments.output.as_deref());
@@ -31,21 +33,35 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
     let progress = progress(arguments.quiet);
     let start = Instant::now();
     let mut closed = false;
-    let ran = engine.scan(
+    let mut put_out = |record: &Record| {
+        progress
+            .suspend(|| output.write(record))
+            .inspect_err(|error| {
+                closed = is_closed_pipe(error);
+            })?;
+        progress.inc(1);
+        summary.add(record);
+        Ok(())
+    };
+    let ran = engine.scan_events(
         arguments.paths.clone(),
         selection,
         &examiner,
-        &mut |record| {
-            progress
-                .suspend(|| output.write(record))
-                .inspect_err(|error| {
-                    closed = is_closed_pipe(error);
-                })?;
-            progress.inc(1);
-            summary.add(record);
-            Ok(())
+        &mut |event| match (event, &mut ledger) {
+            (Event::Record(record), Some(ledger)) => ledger.pass(record, &mut put_out),
+            (Event::Record(record), None) => put_out(record),
+            (Event::Idle, Some(ledger)) => ledger.flush(&mut put_out),
+            (Event::Idle, None) => Ok(()),
         },
     );
+    let ran = ran.and_then(|()| match &mut ledger {
+        Some(ledger) => ledger.flush(&mut put_out),
+        None => Ok(()),
+    });
+    let ran = match &ledger {
+        Some(ledger) => ledger.sign().and(ran),
+        None => ran,
+    };
     progress.finish_and_clear();
     match ran {
         // Whoever read has seen enough: a clean end, and nothing more to say.

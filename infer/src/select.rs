@@ -16,6 +16,8 @@ pub(crate) struct Selection {
     output: Option<PathBuf>,
     /// Digests of the paths met; `None` where no path can be met twice.
     met: Option<HashSet<u128>>,
+    /// What the scan itself writes beside its output, with everything below.
+    own: Vec<PathBuf>,
 }
 
 impl Selection {
@@ -31,7 +33,14 @@ impl Selection {
             recorded,
             output: output.and_then(|path| path.canonicalize().ok()),
             met: several.then(HashSet::new),
+            own: Vec::new(),
         }
+    }
+
+    /// Passes over `own` too, canonical paths of files and folders.
+    pub(crate) fn without(mut self, own: Vec<PathBuf>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Whether to judge `path`. To be asked once for everything met, in the order of the walk.
@@ -47,7 +56,14 @@ impl Selection {
         {
             return false;
         }
-        !self.is_output(path) && !self.recorded.take(&path.to_string_lossy())
+        !self.is_output(path) && !self.is_own(path) && !self.recorded.take(&path.to_string_lossy())
+    }
+
+    fn is_own(&self, path: &Path) -> bool {
+        !self.own.is_empty()
+            && path
+                .canonicalize()
+                .is_ok_and(|path| self.own.iter().any(|own| path.starts_with(own)))
     }
 
     fn is_output(&self, path: &Path) -> bool {

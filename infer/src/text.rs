@@ -39,6 +39,9 @@ impl Table {
         if let Some(reason) = reason {
             let _ = write!(line, "  ({})", printable(reason));
         }
+        if let Some(signature) = record.signature.as_ref().filter(|s| s.status != "none") {
+            let _ = write!(line, "  [signature {}]", signature.status);
+        }
         line
     }
 }

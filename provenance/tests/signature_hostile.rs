@@ -157,3 +157,155 @@ fn every_file_can_be_asked() {
     eprintln!("{read} of {} files read, none signed", dicom_files().len());
     assert!(read > 150);
 }
+
+/// A file of one data set, written by hand.
+fn file(elements: &[u8]) -> Vec<u8> {
+    let head = std::fs::read(sample("MR_small.dcm")).unwrap();
+    let (_, start) = split(&head).unwrap();
+    [&head[..start], elements].concat()
+}
+
+fn element(tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+    let mut out = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+    out.extend(vr);
+    if [b"OB", b"SQ", b"UN"].contains(&vr) {
+        out.extend([0, 0]);
+        out.extend((value.len() as u32).to_le_bytes());
+    } else {
+        out.extend((value.len() as u16).to_le_bytes());
+    }
+    out.extend(value);
+    out
+}
+
+fn item(elements: &[Vec<u8>]) -> Vec<u8> {
+    let body = elements.concat();
+    let length = (body.len() as u32).to_le_bytes();
+    [&b"\xfe\xff\x00\xe0"[..], &length, &body].concat()
+}
+
+/// Hundreds of signatures that name thousands of elements in a data set of tens of thousands: the
+/// report stays small and comes soon.
+#[test]
+fn many_signatures_over_many_elements_take_bounded_time_and_room() {
+    let certificate = {
+        let pem = credentials().path("rsa.pem");
+        let out = support::run(
+            "openssl",
+            &["x509", "-in", pem.to_str().unwrap(), "-outform", "DER"],
+            Path::new("/tmp"),
+        );
+        out.stdout
+    };
+    let tags: Vec<u8> = (0..16_000_u16)
+        .flat_map(|n| [0x11, 0x10 + (n >> 13) as u8, n as u8, (n >> 8) as u8])
+        .collect();
+    let parameters: Vec<Vec<u8>> = (0..300_u16)
+        .map(|id| {
+            item(&[
+                element((0x0400, 0x0005), b"US", &id.to_le_bytes()),
+                element((0x0400, 0x0010), b"UI", b"1.2.840.10008.1.2.1\0"),
+                element((0x0400, 0x0015), b"CS", b"SHA256"),
+                element((0x0400, 0x0020), b"AT", &tags[..64_000]),
+            ])
+        })
+        .collect();
+    let signatures: Vec<Vec<u8>> = (0..300_u16)
+        .map(|id| {
+            item(&[
+                element((0x0400, 0x0005), b"US", &id.to_le_bytes()),
+                element((0x0400, 0x0105), b"DT", b"20240101"),
+                element((0x0400, 0x0115), b"OB", &certificate),
+                element((0x0400, 0x0120), b"OB", &[1; 256]),
+            ])
+        })
+        .collect();
+    let mut set: Vec<u8> = (0..60_000_u32)
+        .flat_map(|n| {
+            element(
+                (0x1011 + 2 * (n >> 16) as u16, n as u16 | 0x1000),
+                b"SH",
+                b"",
+            )
+        })
+        .collect();
+    set.extend(element((0x4FFE, 0x0001), b"SQ", &parameters.concat()));
+    set.extend(element((0xFFFA, 0xFFFA), b"SQ", &signatures.concat()));
+    let bytes = file(&set);
+    let start = std::time::Instant::now();
+    let options = VerifyOptions {
+        limits: Limits::among_many(),
+        ..options()
+    };
+    let report = verify_bytes(Path::new("x"), &bytes, &options).unwrap();
+    let json = serde_json::to_vec(&report).unwrap().len();
+    eprintln!(
+        "{} signatures over {} bytes in {:.1?}, a report of {json} bytes",
+        report.signatures.len(),
+        bytes.len(),
+        start.elapsed()
+    );
+    assert_ne!(report.overall, Overall::Valid);
+    assert!(json < 256 << 20);
+    assert!(start.elapsed().as_secs() < 60);
+    // With hardly any work allowed, what is not looked at does not pass.
+    let limits = Limits {
+        work: 1 << 20,
+        ..Limits::among_many()
+    };
+    let report =
+        verify_bytes(Path::new("x"), &bytes, &VerifyOptions { limits, ..options }).unwrap();
+    assert_eq!(report.overall, Overall::Unverifiable);
+}
+
+#[test]
+fn other_limits_hold() {
+    // Zeros between elements, which once were looked through again for each.
+    let start = std::time::Instant::now();
+    let zeros = file(&[vec![0; 8 << 20], element((0x0010, 0x0010), b"PN", b"")].concat());
+    let _ = verify_bytes(Path::new("x"), &zeros, &options());
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    // A data set that inflates beyond the limit.
+    let deflated = std::fs::read(sample("image_dfl.dcm")).unwrap();
+    let limits = Limits {
+        inflated_bytes: 1000,
+        ..Limits::default()
+    };
+    let error = verify_bytes(
+        Path::new("x"),
+        &deflated,
+        &VerifyOptions {
+            limits,
+            ..options()
+        },
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("beyond the limit"), "{error}");
+    let limits = Limits {
+        nodes: 10,
+        ..Limits::default()
+    };
+    let bytes = std::fs::read(sample("MR_small.dcm")).unwrap();
+    let error = verify_bytes(
+        Path::new("x"),
+        &bytes,
+        &VerifyOptions {
+            limits,
+            ..options()
+        },
+    );
+    assert!(error.unwrap_err().to_string().contains("too many elements"));
+    // A file beyond the limit is not read.
+    let limits = Limits {
+        file_bytes: 100,
+        ..Limits::default()
+    };
+    let error = verify_file(
+        &sample("MR_small.dcm"),
+        &VerifyOptions {
+            limits,
+            ..options()
+        },
+    );
+    assert!(matches!(error, Err(SignatureError::TooLarge { .. })));
+}

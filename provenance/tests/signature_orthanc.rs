@@ -92,7 +92,7 @@ fn signatures_survive_an_archive() {
         );
         let bytes = std::fs::read(&signed).unwrap();
         let (syntax, at) = split(&bytes).unwrap();
-        let data = parse(&syntax, &bytes[at..], VrChoice::default())
+        let data = parse(&syntax, &bytes[at..], VrChoice::default(), 100_000)
             .unwrap()
             .dataset;
         let uid = |g, e| data.text(dicom_core::Tag(g, e)).unwrap();

@@ -95,7 +95,7 @@ fn halves_of_two_files_do_not_make_a_whole() {
     .to_vec();
     let present = std::fs::read(sample(CT)).unwrap();
     let (syntax, at) = split(&present).unwrap();
-    let present = parse(&syntax, &present[at..], VrChoice::default())
+    let present = parse(&syntax, &present[at..], VrChoice::default(), 100_000)
         .unwrap()
         .dataset;
     sign.tags.retain(|t| present.get(*t).is_some());
@@ -165,13 +165,16 @@ fn weak_digests_and_keys_hold_with_a_warning() {
             .warnings
             .is_empty()
     );
-    for name in ["p256", "p384"] {
+    for name in ["p256", "p384", "p521"] {
         for flag in ["+mr", "+mm", "+ms"] {
             Case::by_dcmsign(CT, name, &[flag]).is("trust", Overall::Valid);
         }
     }
     let report = Case::new(CT, &signer("short")).is("trust", Overall::Valid);
     assert!(report.signatures[0].warnings[0].contains("too short"));
+    // What can be broken at home proves nothing.
+    let report = Case::by_dcmsign(CT, "tiny", &["+mr"]).is("trust", Overall::Untrusted);
+    assert!(report.signatures[0].reasons[0].contains("can be broken"));
 }
 
 #[test]
@@ -206,7 +209,7 @@ fn items_can_be_signed_alone() {
     sign.place = Place::from_str("(0008,1115)[0]").unwrap();
     let bytes = std::fs::read(sample(source)).unwrap();
     let (syntax, at) = split(&bytes).unwrap();
-    let item = parse(&syntax, &bytes[at..], VrChoice::default())
+    let item = parse(&syntax, &bytes[at..], VrChoice::default(), 100_000)
         .unwrap()
         .dataset;
     assert!(
@@ -394,4 +397,48 @@ fn reports_are_machine_readable() {
     assert_eq!(json["signatures"][0]["status"], "valid_trusted");
     assert_eq!(json["signatures"][0]["digest"], "sha256");
     assert_eq!(json["signatures"][0]["coverage"]["pixels"], true);
+}
+
+#[test]
+fn keys_of_every_form_sign() {
+    let dir = tempfile::tempdir().unwrap();
+    let openssl = |args: &[&str]| {
+        let out = run("openssl", args, credentials().dir.path());
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    };
+    let (out, der) = (dir.path().join("key"), dir.path().join("cert.der"));
+    for (name, traditional) in [
+        ("rsa", "rsa"),
+        ("p256", "ec"),
+        ("p384", "ec"),
+        ("p521", "ec"),
+    ] {
+        let (key, cert) = (format!("{name}.key"), format!("{name}.pem"));
+        openssl(&["x509", "-in", &cert, "-outform", "DER", "-out", text(&der)]);
+        for args in [
+            &["pkey", "-in", &key, "-outform", "DER"][..],
+            &["pkey", "-in", &key],
+            // PKCS#1 and SEC 1.
+            &[traditional, "-in", &key, "-traditional"][..if traditional == "rsa" { 4 } else { 3 }],
+            &[
+                "pkcs8", "-topk8", "-nocrypt", "-in", &key, "-outform", "DER",
+            ],
+        ] {
+            openssl(&[args, &["-out", text(&out)]].concat());
+            let sign = SignOptions::from_files(&out, &der).unwrap();
+            Case::new(CT, &sign).is("trust", Overall::Valid);
+        }
+        let encrypted = ["pkcs8", "-topk8", "-in", &key, "-passout", "pass:x", "-out"];
+        openssl(&[&encrypted[..], &[text(&out)]].concat());
+        let error = SignOptions::from_files(&out, &der).unwrap_err().to_string();
+        assert!(error.contains("encrypted"), "{error}");
+    }
+    // A key of another certificate.
+    let c = credentials();
+    let error = SignOptions::from_files(&c.path("rsa.key"), &c.path("gone.pem")).unwrap_err();
+    assert!(error.to_string().contains("is not for the key"), "{error}");
 }

@@ -263,6 +263,19 @@ fn private_elements_turned_into_un_are_no_tampering() {
 }
 
 #[test]
+fn a_pass_through_implicit_vr_and_back_is_no_tampering() {
+    // 8-bit pixels were OB, and an implicit reader makes them OW.
+    let report = whole("SC_ybr_full_422_uncompressed.dcm")
+        .through("dcmconv", &["+ti"])
+        .through("dcmconv", &["+te"])
+        .is("trust", Overall::Valid);
+    assert!(
+        report.signatures[0].warnings[0].contains("implicit VR"),
+        "{report:#?}"
+    );
+}
+
+#[test]
 fn transcoded_pixels_are_unverifiable_until_decoded() {
     let report = whole("MR_small.dcm")
         .through("dcmcrle", &[])
@@ -282,29 +295,55 @@ fn transcoded_pixels_are_unverifiable_until_decoded() {
         .through("dcmcjpeg", &["+e1", "+un"])
         .through("dcmdjpeg", &[])
         .is("trust", Overall::Valid);
-    let pixels = {
+    let pixels: Vec<u16> = {
         let bytes = std::fs::read(sample("MR_small.dcm")).unwrap();
         let at = rfind(&bytes, b"\xe0\x7f\x10\x00OW\0\0") + 12;
         let length = u32::from_le_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
-        bytes[at..at + length].to_vec()
+        let cells = bytes[at..at + length].chunks_exact(2);
+        cells.map(|c| u16::from_le_bytes([c[0], c[1]])).collect()
     };
     let case = whole("MR_small.dcm").through("dcmcrle", &[]);
-    let decode = |_: &Path| Some(pixels.clone());
-    let wrong = |_: &Path| Some(vec![0; pixels.len()]);
-    let trust = || TrustStore::from_path(&credentials().path("trust")).unwrap();
-    let with = VerifyOptions {
-        decoder: Some(&decode),
-        trust: trust(),
-        ..VerifyOptions::default()
+    let decode = |file: PixelFile| {
+        // What the decoder gets is a DICOM file like any: DCMTK reads it.
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("p.dcm"), &file.bytes).unwrap();
+        assert!(
+            run("dcmdrle", &["p.dcm", "o.dcm"], dir.path())
+                .status
+                .success()
+        );
+        assert_eq!(file.samples, pixels.len());
+        Some(pixels.clone())
     };
-    let report = case.report(&with);
+    let wrong = |_: PixelFile| Some(vec![0; pixels.len()]);
+    let short = |_: PixelFile| Some(vec![0_u16; 3]);
+    let none = |_: PixelFile| None;
+    let check = |decoder: &PixelDecoder<'_>, limits| {
+        case.report(&VerifyOptions {
+            decoder: Some(decoder),
+            limits,
+            ..options("trust")
+        })
+    };
+    let report = check(&decode, Limits::default());
     assert_eq!(report.overall, Overall::Valid, "{report:#?}");
-    let with = VerifyOptions {
-        decoder: Some(&wrong),
-        trust: trust(),
-        ..VerifyOptions::default()
-    };
-    assert_eq!(case.report(&with).overall, Overall::Unverifiable);
+    assert!(report.signatures[0].warnings[0].contains("losslessly decoded"));
+    let report = check(&wrong, Limits::default());
+    assert_eq!(report.overall, Overall::Unverifiable);
+    assert!(report.signatures[0].reasons[1].contains("does not hold on the decoded"));
+    for (decoder, samples) in [
+        (&short as &PixelDecoder<'_>, 1 << 20),
+        (&none, 1 << 20),
+        (&decode, pixels.len() - 1),
+    ] {
+        let limits = Limits {
+            samples,
+            ..Limits::default()
+        };
+        let report = check(decoder, limits);
+        assert_eq!(report.overall, Overall::Unverifiable);
+        assert!(report.signatures[0].reasons[1].contains("could not be decoded"));
+    }
     // Signed compressed, then decompressed.
     let report = whole("MR_small_RLE.dcm")
         .through("dcmdrle", &[])

@@ -66,6 +66,7 @@ fn ecdsa_der() {
         N::EcdsaSecp384r1Sha256,
         N::EcdsaSecp384r1Sha384,
         N::EcdsaSecp384r1Sha512,
+        N::EcdsaSecp521r1Sha512,
     ];
     let (mut total, mut wrong) = (0, Vec::new());
     for name in sets {

@@ -184,6 +184,8 @@ pub(super) fn recover(store: &Store) -> Result<()> {
         return Ok(());
     };
     let head = store.head()?;
+    // An append that died may have made folders that are not on disk yet; later ones rely on them.
+    store.sync_folders(added(from, to))?;
     if head.size == from {
         for id in added(from, to) {
             store.remove(id.path())?;

@@ -112,7 +112,7 @@ pub struct Parent {
 }
 
 /// What a detector decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Decision {
@@ -133,8 +133,9 @@ pub struct Verdict {
     /// SHA-256 of the checkpoint file of the model.
     pub model_sha256: Digest,
     /// The calibrated score in millionths, 0 to 1,000,000: an integer, because two programs rarely agree
-    /// on how to write a fraction.
-    pub score_ppm: u32,
+    /// on how to write a fraction. None where the detector declined before it scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_ppm: Option<u32>,
     /// What was decided.
     pub verdict: Decision,
 }
@@ -142,12 +143,14 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict with `score` in [0, 1], rounded to millionths; none when it is not in that range.
     #[must_use]
-    pub fn new(model_sha256: Digest, score: f64, verdict: Decision) -> Option<Self> {
+    pub fn new(model_sha256: Digest, score: Option<f64>, verdict: Decision) -> Option<Self> {
         // The range check refuses NaN, and what it lets through fits.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let score_ppm = (0.0..=1.0)
-            .contains(&score)
-            .then(|| (score * 1e6).round() as u32)?;
+        let ppm = |score: f64| (score * 1e6).round() as u32;
+        let score_ppm = match score {
+            Some(score) if !(0.0..=1.0).contains(&score) => return None,
+            score => score.map(ppm),
+        };
         Some(Self {
             model_sha256,
             score_ppm,
@@ -157,8 +160,8 @@ impl Verdict {
 
     /// The score in [0, 1].
     #[must_use]
-    pub fn score(&self) -> f64 {
-        f64::from(self.score_ppm) / 1e6
+    pub fn score(&self) -> Option<f64> {
+        self.score_ppm.map(|ppm| f64::from(ppm) / 1e6)
     }
 }
 
@@ -269,23 +272,27 @@ impl Entry {
                 ));
             }
         }
-        if let Some(uid) = &self.sop_instance_uid {
-            // PS3.5 section 9: digits and full stops, at most 64.
-            if uid.is_empty()
-                || uid.len() > 64
-                || !uid.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-            {
-                return bad("the SOP instance UID is not a DICOM UID");
-            }
+        if self.sop_instance_uid.as_deref().is_some_and(|u| !is_uid(u)) {
+            return bad("the SOP instance UID is not a DICOM UID");
         }
         if self.parent.is_some_and(|p| p.index > MAX_INTEGER) {
             return bad("the parent's index is too large");
         }
-        if self.verdict.is_some_and(|v| v.score_ppm > 1_000_000) {
+        if self
+            .verdict
+            .is_some_and(|v| v.score_ppm.is_some_and(|ppm| ppm > 1_000_000))
+        {
             return bad("the score is above one");
         }
         Ok(())
     }
+}
+
+/// Whether `text` can stand as the SOP instance UID of an [`Entry`]: PS3.5 section 9 wants digits and
+/// full stops, at most 64.
+#[must_use]
+pub fn is_uid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// RFC 6962 section 2.1: `SHA-256(0x00 || entry)`.
@@ -310,7 +317,7 @@ mod tests {
         });
         entry.pixel_sha256 = Some(Digest([2; 32]));
         entry.sop_instance_uid = Some("1.2.840.10008.1".into());
-        entry.verdict = Verdict::new(Digest([3; 32]), 0.970_312, Decision::Synthetic);
+        entry.verdict = Verdict::new(Digest([3; 32]), Some(0.970_312), Decision::Synthetic);
         entry
     }
 
@@ -353,7 +360,7 @@ mod tests {
     #[test]
     fn scores_out_of_range_are_refused() {
         for score in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            assert!(Verdict::new(Digest([0; 32]), score, Decision::Abstain).is_none());
+            assert!(Verdict::new(Digest([0; 32]), Some(score), Decision::Abstain).is_none());
         }
     }
 }

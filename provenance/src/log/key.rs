@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use der::asn1::ObjectIdentifier;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use signed_note::{Signer, Verifier, is_key_name_valid, key_id};
 use zeroize::Zeroizing;
@@ -21,6 +22,7 @@ use super::witness::{COSIGNATURE_LEN, cosigned_message};
 
 /// No key text this crate writes comes near this length.
 const MAX_KEY: usize = 1024;
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Who a key belongs to, which decides what its signatures say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,11 +259,86 @@ impl SecretKey {
         Ok(secret)
     }
 
+    /// Reads the private form of `sumdb/note`, or an unencrypted Ed25519 key in PKCS#8 (RFC 8410), PEM or
+    /// DER, as `openssl genpkey -algorithm ed25519` makes it. Such a key has no name and gets `name`.
+    ///
+    /// # Errors
+    /// [`LogError::Key`]; the message never holds any of the key.
+    pub fn parse_as(bytes: &[u8], name: &str, kind: KeyKind) -> Result<Self> {
+        let bad = |reason: &str| LogError::Key(reason.into());
+        let text = str::from_utf8(bytes).ok();
+        if text.is_some_and(|t| t.starts_with("PRIVATE+KEY+")) {
+            return Self::parse(text.unwrap_or_default());
+        }
+        let pem = text.filter(|t| t.contains("-----BEGIN "));
+        let der = match pem {
+            Some(text) if text.contains("ENCRYPTED") => {
+                return Err(bad("it is encrypted; decrypt it first (openssl pkey)"));
+            }
+            Some(text) => {
+                let (label, der) = der::pem::decode_vec(text.trim_start().as_bytes())
+                    .map_err(|_| bad("broken PEM"))?;
+                let der = Zeroizing::new(der);
+                if label != "PRIVATE KEY" {
+                    return Err(bad("not a PKCS#8 private key"));
+                }
+                der
+            }
+            None => Zeroizing::new(bytes.to_vec()),
+        };
+        let wrong = || bad("neither PRIVATE+KEY+… nor an Ed25519 key in PKCS#8");
+        let info = rsa::pkcs8::PrivateKeyInfo::try_from(der.as_slice()).map_err(|_| wrong())?;
+        if info.algorithm.oid != ED25519 {
+            return Err(bad("a key of another kind than Ed25519"));
+        }
+        // CurvePrivateKey ::= OCTET STRING, inside the OCTET STRING of PKCS#8.
+        let seed = match info.private_key {
+            [0x04, 0x20, seed @ ..] => <[u8; 32]>::try_from(seed).map_err(|_| wrong()),
+            _ => Err(wrong()),
+        };
+        Self::from_seed(name, kind, &Zeroizing::new(seed?))
+    }
+
+    /// Reads a key file, which on Unix nobody but its owner may read. One in PKCS#8 has no name and gets
+    /// `name`; that of another has to be `name`.
+    ///
+    /// # Errors
+    /// [`LogError::Io`]; [`LogError::Key`], which names the file.
+    pub fn load_as(path: &Path, name: &str, kind: KeyKind) -> Result<Self> {
+        let named = |reason: String| LogError::Key(format!("{}: {reason}", path.display()));
+        let bytes = Self::read(path)?;
+        let key = Self::parse_as(&bytes, name, kind).map_err(|e| match e {
+            LogError::Key(reason) => named(reason),
+            other => other,
+        })?;
+        if key.public.name != name {
+            return Err(named(format!(
+                "the key of {}, not of {name}",
+                key.public.name
+            )));
+        }
+        if key.public.kind != kind {
+            let (is, want) = match kind {
+                KeyKind::Log => ("witness", "log"),
+                KeyKind::Witness => ("log", "witness"),
+            };
+            return Err(named(format!("a {is} key, not a {want} key")));
+        }
+        Ok(key)
+    }
+
     /// Reads a key file, which on Unix nobody but its owner may read.
     ///
     /// # Errors
     /// [`LogError::Io`], [`LogError::Key`].
     pub fn load(path: &Path) -> Result<Self> {
+        let bytes = Self::read(path)?;
+        let text = str::from_utf8(&bytes)
+            .map_err(|_| LogError::Key(format!("{}: not text", path.display())))?;
+        Self::parse(text)
+    }
+
+    fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -277,10 +354,7 @@ impl SecretKey {
                 )));
             }
         }
-        let bytes = Zeroizing::new(read_limited(path, MAX_KEY as u64)?);
-        let text = str::from_utf8(&bytes)
-            .map_err(|_| LogError::Key(format!("{}: not text", path.display())))?;
-        Self::parse(text)
+        read_limited(path, MAX_KEY as u64).map(Zeroizing::new)
     }
 
     /// Writes a key file for its owner only; never over a file that exists.

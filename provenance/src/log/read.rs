@@ -115,6 +115,42 @@ pub(super) fn record(store: &Store, head: Head, index: u64) -> Result<Vec<u8>> {
     Ok(record.to_vec())
 }
 
+/// The entries of the bundle that holds `index`, from there on, checked against the tree.
+pub(super) fn bundle(store: &Store, head: Head, index: u64) -> Result<Vec<(u64, Vec<u8>)>> {
+    let number = index / WIDTH as u64;
+    let id = TileId::at(Kind::Entries, number, head.size).filter(|_| index < head.size);
+    let id = id.ok_or(LogError::NotCovered {
+        index,
+        size: head.size,
+    })?;
+    let bytes = store.tile(id)?;
+    let path = store.path(id.path());
+    let entries = records(&bytes).ok_or_else(|| LogError::corrupt(&path, "not an entry bundle"))?;
+    let first = number * WIDTH as u64;
+    let wanted: Vec<(u64, &[u8])> = (first..)
+        .zip(entries)
+        .take(id.width)
+        .skip_while(|(at, _)| *at < index)
+        .collect();
+    if wanted.last().map(|(at, _)| *at) != Some(first + id.width as u64 - 1) {
+        return Err(LogError::corrupt(&path, "cut short"));
+    }
+    let places: Vec<u64> = wanted
+        .iter()
+        .map(|(at, _)| stored_hash_index(0, *at))
+        .collect();
+    let (hashes, _) = with_tree(store, head, |tree| tree.read_hashes(&places))?;
+    for ((at, record), hash) in wanted.iter().zip(&hashes) {
+        if *hash != leaf(record) {
+            return Err(LogError::corrupt(
+                &path,
+                format!("entry {at} is not the one in the tree"),
+            ));
+        }
+    }
+    Ok(wanted.into_iter().map(|(at, r)| (at, r.to_vec())).collect())
+}
+
 /// One entry, checked against the tree.
 pub(super) fn entry(store: &Store, head: Head, index: u64) -> Result<Entry> {
     Entry::decode(&record(store, head, index)?)

@@ -12,7 +12,7 @@
 //! Renaming the new `state/head` over the old one is the single moment at which an append happens.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ use tlog_tiles::Hash;
 
 use super::error::{LogError, Result};
 use super::tiles::{Kind, MAX_BUNDLE, TILE_BYTES, TileId};
+use crate::bounded::{self, Bounded};
 
 /// Called at every step of a write; lets the crash tests stop a process there.
 pub(super) type StepHook = Arc<dyn Fn(&str) + Send + Sync>;
@@ -73,18 +74,13 @@ pub(super) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if !fs::metadata(path).map_err(LogError::io(path))?.is_file() {
         return Err(LogError::corrupt(path, "not a plain file"));
     }
-    let file = File::open(path).map_err(LogError::io(path))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(LogError::io(path))?;
-    if bytes.len() as u64 > limit {
-        return Err(LogError::TooLong {
+    match bounded::read(path, limit).map_err(LogError::io(path))? {
+        Bounded::Whole(bytes) => Ok(bytes),
+        Bounded::TooLong => Err(LogError::TooLong {
             what: path.display().to_string(),
             limit,
-        });
+        }),
     }
-    Ok(bytes)
 }
 
 fn is_missing<T>(result: &Result<T>) -> bool {
@@ -100,7 +96,8 @@ pub(super) fn optional<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn sync(path: &Path) -> Result<()> {
+/// Forces a file or folder to disk.
+pub(super) fn sync(path: &Path) -> Result<()> {
     // A folder can only be synchronised on Unix; elsewhere the file system orders renames itself.
     if cfg!(not(unix)) && path.is_dir() {
         return Ok(());
@@ -185,10 +182,13 @@ impl Store {
         self.step("replace-written");
         fs::rename(&temporary, &target).map_err(LogError::io(&target))?;
         self.step("replace-renamed");
-        sync(target.parent().unwrap_or(&self.dir))?;
+        let (folder, state) = (target.parent().unwrap_or(&self.dir), self.path("state"));
+        if folder != state {
+            sync(folder)?;
+        }
         // Also the folder it left: a file system that forgot only that half of the rename would have the
         // next replacement truncate this one.
-        sync(&self.path("state"))
+        sync(&state)
     }
 
     /// Announces that tiles for a tree of `to` entries are about to be written over one of `from`.
@@ -228,10 +228,14 @@ impl Store {
         for (id, bytes) in tiles {
             let path = self.path(id.path());
             if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(LogError::io(folder))?;
-                // A new name is safe only when every folder on the way to it is.
+                folders.push(folder.to_owned());
+                // A new name is safe only when every folder on the way to it is. One that is there is
+                // safe: whoever made it waited for the disk, or left an intent, and `recover` waited.
                 let up = folder.ancestors().take_while(|a| a.starts_with(&self.dir));
-                folders.extend(up.map(Path::to_owned));
+                for new in up.take_while(|a| !a.exists()) {
+                    folders.extend(new.parent().map(Path::to_owned));
+                }
+                fs::create_dir_all(folder).map_err(LogError::io(folder))?;
             }
             self.step("tile-begin");
             self.write_tile(&path, bytes).map_err(LogError::io(&path))?;
@@ -240,8 +244,25 @@ impl Store {
         self.step("tiles-written");
         folders.sort();
         folders.dedup();
+        // In no order among themselves: the head that makes them count is renamed after all of them.
+        files.extend(folders);
         sync_all(&files)?;
         self.step("tiles-synced");
+        Ok(())
+    }
+
+    /// Makes sure that the folders on the way to tiles are on disk, those that exist.
+    pub(super) fn sync_folders(&self, tiles: impl Iterator<Item = TileId>) -> Result<()> {
+        let mut folders = Vec::new();
+        for id in tiles {
+            let path = self.path(id.path());
+            let up = path.ancestors().skip(1);
+            let inside = up.take_while(|a| a.starts_with(&self.dir));
+            folders.extend(inside.filter(|a| a.exists()).map(Path::to_owned));
+            // Neighbours share them all.
+            folders.sort();
+            folders.dedup();
+        }
         sync_all(&folders)
     }
 

@@ -16,6 +16,7 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// A digest that MAC Algorithm (0400,0015) can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,14 +72,27 @@ impl DigestAlgorithm {
     }
 
     pub(crate) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
-        Some(match oid.to_string().as_str() {
-            "1.2.840.113549.2.5" => Self::Md5,
-            "1.3.14.3.2.26" => Self::Sha1,
-            "1.3.36.3.2.1" => Self::Ripemd160,
-            "2.16.840.1.101.3.4.2.1" => Self::Sha256,
-            "2.16.840.1.101.3.4.2.2" => Self::Sha384,
-            "2.16.840.1.101.3.4.2.3" => Self::Sha512,
-            _ => return None,
+        [
+            Self::Md5,
+            Self::Sha1,
+            Self::Ripemd160,
+            Self::Sha256,
+            Self::Sha384,
+            Self::Sha512,
+        ]
+        .into_iter()
+        .find(|digest| digest.oid() == oid)
+    }
+
+    /// The object identifier.
+    pub(crate) fn oid(self) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(match self {
+            Self::Md5 => "1.2.840.113549.2.5",
+            Self::Sha1 => "1.3.14.3.2.26",
+            Self::Ripemd160 => "1.3.36.3.2.1",
+            Self::Sha256 => "2.16.840.1.101.3.4.2.1",
+            Self::Sha384 => "2.16.840.1.101.3.4.2.2",
+            Self::Sha512 => "2.16.840.1.101.3.4.2.3",
         })
     }
 
@@ -151,7 +165,7 @@ impl Hasher {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The key is not RSA, P-256 or P-384.
+    /// The key is not RSA, P-256, P-384 or P-521.
     #[error("key algorithm {0} is not supported")]
     Unsupported(String),
     /// The key is broken or out of bounds.
@@ -168,6 +182,18 @@ pub enum PublicKey {
     P256(p256::ecdsa::VerifyingKey),
     /// ECDSA on P-384.
     P384(p384::ecdsa::VerifyingKey),
+    /// ECDSA on P-521.
+    P521(P521Key),
+}
+
+/// A key on P-521, of which the curve's crate prints nothing.
+#[derive(Clone)]
+pub struct P521Key(p521::ecdsa::VerifyingKey);
+
+impl std::fmt::Debug for P521Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("P521Key")
+    }
 }
 
 impl PublicKey {
@@ -213,6 +239,9 @@ impl PublicKey {
                     Some(P384) => p384::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
                         .map(Self::P384)
                         .map_err(|e| unusable(&e)),
+                    Some(P521) => p521::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
+                        .map(|key| Self::P521(P521Key(key)))
+                        .map_err(|e| unusable(&e)),
                     Some(curve) => Err(KeyError::Unsupported(format!("elliptic curve {curve}"))),
                     None => Err(KeyError::Unsupported(
                         "elliptic curve without a name".to_owned(),
@@ -236,6 +265,7 @@ impl PublicKey {
             Self::Rsa(key) => format!("RSA-{}", key.n().bits()),
             Self::P256(_) => "ECDSA-P256".to_owned(),
             Self::P384(_) => "ECDSA-P384".to_owned(),
+            Self::P521(_) => "ECDSA-P521".to_owned(),
         }
     }
 
@@ -243,6 +273,12 @@ impl PublicKey {
     #[must_use]
     pub fn is_weak(&self) -> bool {
         matches!(self, Self::Rsa(key) if key.n().bits() < 2048)
+    }
+
+    /// Whether the key is so short that others can find its private half.
+    #[must_use]
+    pub fn is_breakable(&self) -> bool {
+        matches!(self, Self::Rsa(key) if key.n().bits() < 1024)
     }
 
     /// Whether `signature` is this key's signature over a message with this digest.
@@ -260,6 +296,8 @@ impl PublicKey {
                 .is_ok_and(|s| key.verify_prehash(&widened(digest, 32), &s).is_ok()),
             Self::P384(key) => p384::ecdsa::Signature::from_der(signature)
                 .is_ok_and(|s| key.verify_prehash(&widened(digest, 48), &s).is_ok()),
+            Self::P521(key) => p521::ecdsa::Signature::from_der(signature)
+                .is_ok_and(|s| key.0.verify_prehash(&widened(digest, 66), &s).is_ok()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Surplus padding of text values.
+//! Differences between stored forms that mean nothing: surplus padding of text values, and names of
+//! value representations that implicit VR loses.
 //!
 //! Trailing spaces of text (and NULs of UIDs) mean nothing (PS3.5, 6.2), and DCMTK, like others,
 //! drops all but the one that evens the length when it reads a file. A signature over surplus
@@ -7,7 +8,9 @@
 
 use std::borrow::Cow;
 
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
+use dicom_dictionary_std::StandardDataDictionary;
 
 use super::stored::{Element, Item, Value};
 use super::write::padding;
@@ -49,6 +52,46 @@ pub(crate) fn trim_where(item: &mut Item<'_>, wanted: impl Fn(Tag) -> bool) -> b
     item.elements
         .retain(|e| e.tag.element() != 0 || !groups.contains(&e.tag.group()));
     !groups.is_empty()
+}
+
+/// Which VR changed names without changing bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Renaming {
+    /// `OB` and `OW`, of pixels, overlays and the like. Little endian has them alike (PS3.5, A.1).
+    pub(crate) pixels: bool,
+    /// `US` and `OW`, of look-up tables.
+    pub(crate) tables: bool,
+}
+
+/// Exchanges value representations that a pass through implicit VR exchanges, where the dictionary
+/// allows either and the bytes are the same (PS3.6). `US` and `SS` are left alone: they read
+/// differently. Tells whether there were any.
+pub(crate) fn rename(item: &mut Item<'_>, which: Renaming) -> bool {
+    let mut changed = false;
+    for element in &mut item.elements {
+        if let Value::Items(items) = &mut element.value {
+            for item in items {
+                changed |= rename(item, which);
+            }
+            continue;
+        }
+        let kind = StandardDataDictionary
+            .by_tag(element.tag)
+            .map(DataDictionaryEntry::vr);
+        let renamed = match (kind, element.vr) {
+            (Some(VirtualVr::Px | VirtualVr::Ox), VR::OB) if which.pixels => VR::OW,
+            (Some(VirtualVr::Px | VirtualVr::Ox), VR::OW) if which.pixels => VR::OB,
+            (Some(VirtualVr::Lt), VR::US) if which.tables => VR::OW,
+            (Some(VirtualVr::Lt), VR::OW) if which.tables => VR::US,
+            _ => continue,
+        };
+        if matches!(element.value, Value::Bytes(_)) {
+            element.vr = renamed;
+            element.raw = &[];
+            changed = true;
+        }
+    }
+    changed
 }
 
 fn is_text(vr: VR) -> bool {

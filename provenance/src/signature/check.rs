@@ -7,6 +7,7 @@ use super::algorithm::{Hasher, without_padding};
 use super::certificate::Certificate;
 use super::coverage::{Coverage, ElementName};
 use super::datetime;
+use super::limits::Work;
 use super::mac::{self, holds_unknown, is_never_signable, mac_stream};
 use super::parameters::Parameters;
 use super::profile::Profile;
@@ -25,13 +26,15 @@ pub(crate) struct Context<'c> {
     pub(crate) now: i64,
     /// Offset from UTC in minutes, where the data set states it.
     pub(crate) zone: Option<i64>,
+    /// What may still be spent on the file.
+    pub(crate) work: &'c Work,
 }
 
 /// Why a signature is not valid.
 struct Failure(Status, String);
 
 /// An entry for a signature that was not looked at.
-pub(crate) fn unchecked(container: &Item<'_>, place: &str, reason: &str) -> SignatureReport {
+pub(crate) fn unchecked(place: &str, reason: &str) -> SignatureReport {
     SignatureReport {
         place: place.to_owned(),
         uid: None,
@@ -50,7 +53,8 @@ pub(crate) fn unchecked(container: &Item<'_>, place: &str, reason: &str) -> Sign
         signed_at: None,
         timestamp: None,
         purpose: None,
-        coverage: Coverage::of(container, &[]),
+        coverage: Coverage::default(),
+        transcoded: false,
     }
 }
 
@@ -61,7 +65,7 @@ pub(crate) fn check(
     place: &str,
     context: &Context<'_>,
 ) -> SignatureReport {
-    let mut report = unchecked(container, place, "");
+    let mut report = unchecked(place, "");
     report.reasons.clear();
     report.uid = signature.text(mac::SIGNATURE_UID);
     report.signed_at = signature.text(mac::SIGNATURE_TIME);
@@ -70,6 +74,10 @@ pub(crate) fn check(
         .first()
         .and_then(|item| item.text(Tag(0x0008, 0x0104)));
     if let Err(Failure(status, reason)) = inspect(container, signature, context, &mut report) {
+        if report.mac_transfer_syntax.is_none() {
+            // Nothing is known of what it names: then it names nothing.
+            report.coverage = Coverage::of(container, &[]);
+        }
         report.status = status;
         report.reasons.insert(0, reason);
     }
@@ -105,7 +113,13 @@ fn inspect(
         .clone()
         .map_err(|e| Failure(Status::Unverifiable, e))?;
     report.digest = Some(digest);
-    obstacles(container, signature, &parameters, context)?;
+    obstacles(
+        container,
+        signature,
+        &parameters,
+        context,
+        &mut report.transcoded,
+    )?;
 
     let stored = signature.bytes(mac::SIGNATURE).unwrap_or_default();
     let value = without_padding(&key, stored);
@@ -132,6 +146,15 @@ fn inspect(
             digest.term()
         ));
     }
+    if key.is_breakable() {
+        return Err(Failure(
+            Status::ValidUntrusted,
+            format!(
+                "{} can be broken, so that anyone may have signed",
+                key.describe()
+            ),
+        ));
+    }
     if key.is_weak() {
         report
             .warnings
@@ -146,6 +169,7 @@ fn obstacles(
     signature: &Item<'_>,
     parameters: &Parameters,
     context: &Context<'_>,
+    transcoded: &mut bool,
 ) -> Result<(), Failure> {
     let unverifiable = |reason: String| Err(Failure(Status::Unverifiable, reason));
     if let Some(&tag) = parameters
@@ -171,7 +195,7 @@ fn obstacles(
     for element in container
         .elements
         .iter()
-        .filter(|e| parameters.signed.contains(&e.tag))
+        .filter(|e| parameters.signed.binary_search(&e.tag).is_ok())
     {
         if holds_unknown(element) {
             return unverifiable(format!(
@@ -184,6 +208,7 @@ fn obstacles(
         if (encapsulated && context.syntax != parameters.transfer_syntax)
             || (pixels && !encapsulated && is_encapsulated(&parameters.transfer_syntax))
         {
+            *transcoded = true;
             return unverifiable(format!(
                 "the pixels were signed in transfer syntax {} and are stored in {}: transcoded since",
                 parameters.transfer_syntax, context.syntax

@@ -20,10 +20,21 @@ pub enum Aspect {
     Pixels,
     /// Spacing, position, orientation, side.
     Geometry,
-    /// Rescale, window and look-up tables: how stored values become shown ones.
+    /// Rescale, window, look-up tables and overlays: how stored values become shown ones.
     Rescale,
     /// Patient, study, series and instance.
     Identity,
+}
+
+impl std::fmt::Display for Aspect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "pixels",
+            Self::Geometry => "geometry",
+            Self::Rescale => "rescale",
+            Self::Identity => "identity",
+        })
+    }
 }
 
 impl std::str::FromStr for Aspect {
@@ -81,7 +92,7 @@ const GEOMETRY: [Tag; 19] = [
     Tag(0x5200, 0x9229),
     Tag(0x5200, 0x9230),
 ];
-const RESCALE: [Tag; 23] = [
+const RESCALE: [Tag; 26] = [
     Tag(0x0028, 0x0120),
     Tag(0x0028, 0x0121),
     Tag(0x0028, 0x1040),
@@ -98,6 +109,9 @@ const RESCALE: [Tag; 23] = [
     Tag(0x0028, 0x1201),
     Tag(0x0028, 0x1202),
     Tag(0x0028, 0x1203),
+    Tag(0x0028, 0x1221),
+    Tag(0x0028, 0x1222),
+    Tag(0x0028, 0x1223),
     Tag(0x0028, 0x2000),
     Tag(0x0028, 0x3000),
     Tag(0x0028, 0x3010),
@@ -127,6 +141,11 @@ const IDENTITY: [Tag; 16] = [
 /// Functional groups hold geometry and rescale of multi-frame images.
 const FUNCTIONAL_GROUPS: [Tag; 2] = [Tag(0x5200, 0x9229), Tag(0x5200, 0x9230)];
 
+/// Overlay planes (PS3.3, C.9.2), which repeat in even groups.
+fn is_overlay(tag: Tag) -> bool {
+    (0x6000..0x6020).contains(&tag.group()) && tag.group().is_multiple_of(2) && tag.element() != 0
+}
+
 impl Aspect {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 4] = [Self::Pixels, Self::Geometry, Self::Rescale, Self::Identity];
@@ -135,7 +154,9 @@ impl Aspect {
         match self {
             Self::Pixels => PIXEL_DATA.contains(&tag) || PIXEL_LAYOUT.contains(&tag),
             Self::Geometry => GEOMETRY.contains(&tag),
-            Self::Rescale => RESCALE.contains(&tag) || FUNCTIONAL_GROUPS.contains(&tag),
+            Self::Rescale => {
+                RESCALE.contains(&tag) || FUNCTIONAL_GROUPS.contains(&tag) || is_overlay(tag)
+            }
             Self::Identity => IDENTITY.contains(&tag),
         }
     }
@@ -145,6 +166,8 @@ impl Aspect {
         match self {
             Self::Pixels => PIXEL_DATA.contains(&tag),
             Self::Identity => tag == Tag(0x0010, 0x0010) || tag == Tag(0x0010, 0x0020),
+            // Overlays, where present, must be signed, but are no rescale by themselves.
+            Self::Rescale => self.holds(tag) && !is_overlay(tag),
             _ => self.holds(tag),
         }
     }
@@ -157,6 +180,25 @@ pub struct ElementName {
     pub tag: String,
     /// Its keyword in the dictionary; empty for private elements.
     pub name: String,
+}
+
+/// The tag of a keyword of the dictionary, or of eight hexadecimal digits: `PatientID`, `00100020`.
+///
+/// # Errors
+/// With what is wrong, in words.
+pub fn tag_named(text: &str) -> Result<Tag, String> {
+    let half = |range| u16::from_str_radix(text.get(range)?, 16).ok();
+    let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = || Some(Tag(half(0..4)?, half(4..8)?));
+    let found = match digits {
+        true => number(),
+        false => StandardDataDictionary
+            .by_name(text)
+            .map(DataDictionaryEntry::tag),
+    };
+    found.ok_or_else(|| {
+        format!("'{text}' is neither a keyword such as PatientID nor eight digits such as 00100020")
+    })
 }
 
 impl ElementName {
@@ -183,8 +225,13 @@ impl std::fmt::Display for ElementName {
     }
 }
 
+fn names(tags: &[Tag]) -> Vec<ElementName> {
+    let first = tags.iter().take(MAX_NAMED);
+    first.copied().map(ElementName::of).collect()
+}
+
 /// What a signature covers of its data set or item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// Every pixel element present is signed, pixel data among them.
     pub pixels: bool,
@@ -198,9 +245,13 @@ pub struct Coverage {
     pub signed: usize,
     /// Elements that could have been signed and were not: their values may be anyone's.
     pub unsigned: Vec<ElementName>,
+    /// How many there are; `unsigned` names the first [`MAX_NAMED`] only.
+    pub unsigned_count: usize,
     /// Elements present that no signature can cover as stored, other than the signatures' own and
     /// group lengths: private elements without VR, trailing padding. Anything may hide there.
     pub unsignable: Vec<ElementName>,
+    /// How many there are.
+    pub unsignable_count: usize,
     /// Unsigned elements that were most likely added after signing: the signature covers most of
     /// the rest. An inference; the signer may also have left them out.
     pub added_since: Vec<ElementName>,
@@ -208,11 +259,17 @@ pub struct Coverage {
     pub absent: Vec<ElementName>,
 }
 
+/// Most elements that each list of a [`Coverage`] names. A file may hold millions, and hundreds of
+/// signatures that say nothing of them.
+pub const MAX_NAMED: usize = 1000;
+
 impl Coverage {
     /// Compares a data set or item with what a signature names.
     #[must_use]
     pub fn of(container: &Item<'_>, signed: &[Tag]) -> Self {
-        let is_signed = |tag: Tag| signed.contains(&tag);
+        let mut signed = signed.to_vec();
+        signed.sort_unstable();
+        let is_signed = |tag: Tag| signed.binary_search(&tag).is_ok();
         let covered = |aspect: Aspect| {
             let mut present = container
                 .elements
@@ -233,26 +290,28 @@ impl Coverage {
             .collect();
         let own =
             |tag: Tag| tag.element() == 0 || tag == MAC_PARAMETERS || tag == DIGITAL_SIGNATURES;
-        let unsignable = open
+        let unsignable: Vec<Tag> = open
             .iter()
             .filter(|e| !is_signable(e) && !own(e.tag))
-            .map(|e| e.tag);
+            .map(|e| e.tag)
+            .collect();
         let count = container
             .elements
             .iter()
             .filter(|e| is_signed(e.tag))
             .count();
-        let names = |tags: &[Tag]| {
-            tags.iter()
-                .copied()
-                .map(ElementName::of)
-                .collect::<Vec<_>>()
-        };
+        let mut present: Vec<Tag> = container.elements.iter().map(|e| e.tag).collect();
+        present.sort_unstable();
+        let absent: Vec<Tag> = signed
+            .iter()
+            .filter(|tag| present.binary_search(tag).is_err())
+            .copied()
+            .collect();
         // A signer who signs everything names nearly all; one who picks names few.
-        let added_since = if unsigned.len() * 4 <= count {
-            names(&unsigned)
+        let added = if unsigned.len() * 4 <= count {
+            unsigned.as_slice()
         } else {
-            Vec::new()
+            &[]
         };
         Self {
             pixels: covered(Aspect::Pixels),
@@ -261,14 +320,11 @@ impl Coverage {
             identity: covered(Aspect::Identity),
             signed: count,
             unsigned: names(&unsigned),
-            unsignable: unsignable.map(ElementName::of).collect(),
-            added_since,
-            absent: signed
-                .iter()
-                .filter(|&&t| container.get(t).is_none())
-                .copied()
-                .map(ElementName::of)
-                .collect(),
+            unsigned_count: unsigned.len(),
+            unsignable: names(&unsignable),
+            unsignable_count: unsignable.len(),
+            added_since: names(added),
+            absent: names(&absent),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! A signature that does not hold is no error: it is a [`super::Status`] in the report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::bounded::{self, Bounded};
 
 /// Why no report, or no signed file, could be made.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +27,10 @@ pub enum SignatureError {
         source: std::io::Error,
     },
     /// The file is larger than the limit.
-    #[error("{} holds {bytes} bytes, more than the limit of {limit}", path.display())]
+    #[error("{} holds more than the limit of {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
         /// The limit.
         limit: u64,
     },
@@ -72,4 +72,19 @@ pub enum SignatureError {
         /// The file that exists.
         path: PathBuf,
     },
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, SignatureError> {
+    match bounded::read(path, limit) {
+        Ok(Bounded::Whole(bytes)) => Ok(bytes),
+        Ok(Bounded::TooLong) => Err(SignatureError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        }),
+        Err(source) => Err(SignatureError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }

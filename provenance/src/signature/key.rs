@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{DigestAlgorithm, widened};
 use super::certificate::Certificate;
-use super::error::SignatureError;
+use super::error::{SignatureError, read_bounded};
 use super::pem;
 
 /// Largest key file taken.
@@ -21,6 +21,7 @@ enum Kind {
     Rsa(Box<rsa::RsaPrivateKey>),
     P256(p256::SecretKey),
     P384(p384::SecretKey),
+    P521(p521::SecretKey),
 }
 
 impl std::fmt::Debug for PrivateKey {
@@ -29,6 +30,7 @@ impl std::fmt::Debug for PrivateKey {
             Kind::Rsa(_) => "RSA",
             Kind::P256(_) => "P-256",
             Kind::P384(_) => "P-384",
+            Kind::P521(_) => "P-521",
         };
         write!(f, "PrivateKey({kind}, redacted)")
     }
@@ -41,19 +43,7 @@ impl PrivateKey {
     /// # Errors
     /// When the file cannot be read, or holds no unencrypted key of a supported kind.
     pub fn from_file(path: &Path) -> Result<Self, SignatureError> {
-        let read = |source| SignatureError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let bytes = std::fs::metadata(path).map_err(read)?.len();
-        if bytes > MAX_BYTES {
-            return Err(SignatureError::TooLarge {
-                path: path.to_owned(),
-                bytes,
-                limit: MAX_BYTES,
-            });
-        }
-        let bytes = Zeroizing::new(std::fs::read(path).map_err(read)?);
+        let bytes = Zeroizing::new(read_bounded(path, MAX_BYTES)?);
         Self::from_bytes(&bytes).map_err(|reason| SignatureError::Credential {
             path: path.to_owned(),
             reason: reason.to_owned(),
@@ -82,7 +72,7 @@ impl PrivateKey {
                 "EC PRIVATE KEY" => Self::from_sec1(&der),
                 _ => continue,
             };
-            return key.ok_or("the key is broken, or neither RSA nor P-256 nor P-384");
+            return key.ok_or("the key is broken, or not RSA, P-256, P-384 or P-521");
         }
         Err("holds no private key")
     }
@@ -93,13 +83,15 @@ impl PrivateKey {
             .map(|k| Kind::Rsa(Box::new(k)));
         let p256 = || p256::SecretKey::from_pkcs8_der(der).ok().map(Kind::P256);
         let p384 = || p384::SecretKey::from_pkcs8_der(der).ok().map(Kind::P384);
-        rsa.or_else(p256).or_else(p384).map(Self)
+        let p521 = || p521::SecretKey::from_pkcs8_der(der).ok().map(Kind::P521);
+        rsa.or_else(p256).or_else(p384).or_else(p521).map(Self)
     }
 
     fn from_sec1(der: &[u8]) -> Option<Self> {
         let p256 = p256::SecretKey::from_sec1_der(der).ok().map(Kind::P256);
-        p256.or_else(|| p384::SecretKey::from_sec1_der(der).ok().map(Kind::P384))
-            .map(Self)
+        let p384 = || p384::SecretKey::from_sec1_der(der).ok().map(Kind::P384);
+        let p521 = || p521::SecretKey::from_sec1_der(der).ok().map(Kind::P521);
+        p256.or_else(p384).or_else(p521).map(Self)
     }
 
     /// Whether this is an RSA key.
@@ -115,11 +107,13 @@ impl PrivateKey {
             Kind::Rsa(key) => key.to_public_key().to_public_key_der(),
             Kind::P256(key) => key.public_key().to_public_key_der(),
             Kind::P384(key) => key.public_key().to_public_key_der(),
+            Kind::P521(key) => key.public_key().to_public_key_der(),
         };
         public.is_ok_and(|public| public.as_bytes() == certificate.spki_der())
     }
 
-    /// Signs a digest: PKCS#1 v1.5 for RSA (blinded), deterministic ECDSA in DER otherwise (RFC 6979).
+    /// Signs a digest: PKCS#1 v1.5 for RSA (blinded), ECDSA in DER otherwise,
+    /// deterministic (RFC 6979) but on P-521.
     pub(crate) fn sign(
         &self,
         algorithm: DigestAlgorithm,
@@ -140,6 +134,17 @@ impl PrivateKey {
             Kind::P384(key) => {
                 let signature: Result<p384::ecdsa::Signature, _> =
                     p384::ecdsa::SigningKey::from(key).sign_prehash(&widened(digest, 48));
+                signature
+                    .map(|s| s.to_der().as_bytes().to_vec())
+                    .map_err(|e| e.to_string())
+            }
+            Kind::P521(key) => {
+                use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner as _;
+                // This curve's crate draws its nonce.
+                let key = p521::ecdsa::SigningKey::from_bytes(&key.to_bytes());
+                let signature: Result<p521::ecdsa::Signature, _> = key.and_then(|key| {
+                    key.sign_prehash_with_rng(&mut rand_core::OsRng, &widened(digest, 66))
+                });
                 signature
                     .map(|s| s.to_der().as_bytes().to_vec())
                     .map_err(|e| e.to_string())

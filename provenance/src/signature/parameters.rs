@@ -16,6 +16,7 @@ const FORBIDDEN: [&str; 3] = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2", ""];
 pub(crate) struct Parameters {
     pub(crate) transfer_syntax: String,
     pub(crate) digest: Result<DigestAlgorithm, String>,
+    /// In order, each once.
     pub(crate) signed: Vec<Tag>,
 }
 
@@ -62,7 +63,7 @@ fn signed_tags(item: &Item<'_>) -> Result<Vec<Tag>, String> {
     if !bytes.len().is_multiple_of(4) || bytes.len() / 4 > MAX_SIGNED {
         return Err("broken list of signed elements".to_owned());
     }
-    Ok(bytes
+    let mut tags: Vec<Tag> = bytes
         .chunks_exact(4)
         .map(|b| {
             Tag(
@@ -70,5 +71,8 @@ fn signed_tags(item: &Item<'_>) -> Result<Vec<Tag>, String> {
                 u16::from_le_bytes([b[2], b[3]]),
             )
         })
-        .collect())
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
 }

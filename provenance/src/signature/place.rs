@@ -34,6 +34,10 @@ impl std::str::FromStr for Place {
 }
 
 impl Place {
+    pub(crate) fn new(steps: Vec<(Tag, usize)>) -> Self {
+        Self(steps)
+    }
+
     /// The data set or item itself.
     pub(crate) fn find<'i, 'a>(&self, dataset: &'i Item<'a>) -> Option<&'i Item<'a>> {
         self.0

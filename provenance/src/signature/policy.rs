@@ -22,7 +22,7 @@ use dicom_core::Tag;
 use serde::Deserialize;
 
 use super::coverage::Aspect;
-use super::error::SignatureError;
+use super::error::{SignatureError, read_bounded};
 use super::profile::Profile;
 use super::report::SignatureReport;
 use super::requirement::{covers, words};
@@ -78,23 +78,13 @@ impl Policy {
     /// # Errors
     /// When it cannot be read, or holds anything unknown.
     pub fn from_path(path: &Path) -> Result<Self, SignatureError> {
-        let read = |source| SignatureError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let bytes = std::fs::metadata(path).map_err(read)?.len();
-        if bytes > MAX_BYTES {
-            return Err(SignatureError::TooLarge {
-                path: path.to_owned(),
-                bytes,
-                limit: MAX_BYTES,
-            });
-        }
-        let text = std::fs::read_to_string(path).map_err(read)?;
-        Self::from_toml(&text).map_err(|reason| SignatureError::Policy {
+        let refuse = |reason| SignatureError::Policy {
             path: path.to_owned(),
             reason,
-        })
+        };
+        let bytes = read_bounded(path, MAX_BYTES)?;
+        let text = str::from_utf8(&bytes).map_err(|e| refuse(e.to_string()))?;
+        Self::from_toml(text).map_err(refuse)
     }
 
     /// Reads a policy.

@@ -112,13 +112,16 @@ impl Profile {
         if !matches!(self, Self::Creator | Self::Authorization) {
             return Vec::new();
         }
+        let mut signed = signed.to_vec();
+        signed.sort_unstable();
+        let is_signed = |tag: &Tag| signed.binary_search(tag).is_ok();
         let absent = ALWAYS
             .into_iter()
-            .filter(|tag| dataset.get(*tag).is_none() || !signed.contains(tag));
+            .filter(|tag| dataset.get(*tag).is_none() || !is_signed(tag));
         let unsigned = self
             .tags(dataset)
             .into_iter()
-            .filter(|tag| !signed.contains(tag) && !ALWAYS.contains(tag));
+            .filter(|tag| !is_signed(tag) && !ALWAYS.contains(tag));
         absent.chain(unsigned).collect()
     }
 

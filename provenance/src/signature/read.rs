@@ -8,17 +8,17 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 
 use super::stored::{
-    Element, Encoding, Item, MAX_DEPTH, MAX_NODES, Malformed, StoredFile, Value, VrChoice,
-    has_long_form, swapped,
+    Element, Encoding, Item, MAX_DEPTH, Malformed, StoredFile, Value, VrChoice, has_long_form,
+    swapped,
 };
 
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 const UNDEFINED: u32 = u32::MAX;
+/// Elements of a meta header, of which the standard has fifteen.
+const MAX_META: usize = 1000;
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
-/// A deflated data set may grow to this size.
-const MAX_INFLATED: u64 = 4 << 30;
 
 /// Splits a file into file meta information, its transfer syntax, and the offset of the data set.
 ///
@@ -28,7 +28,7 @@ pub fn split(bytes: &[u8]) -> Result<(String, usize), Malformed> {
     if bytes.get(128..132) != Some(b"DICM") {
         return Err(Malformed {
             at: 128,
-            what: "no DICM prefix",
+            what: "not a DICOM file: no DICM prefix",
         });
     }
     let mut reader = Reader::new(bytes, Encoding::ExplicitLittle, VrChoice::default());
@@ -52,11 +52,12 @@ pub fn split(bytes: &[u8]) -> Result<(String, usize), Malformed> {
 /// The bytes of the data set, inflated where the transfer syntax deflates them (PS3.5, A.5).
 ///
 /// # Errors
-/// When the deflated stream is broken or grows beyond the limit.
+/// When the deflated stream is broken or grows beyond `max_inflated` bytes.
 pub fn body<'a>(
     bytes: &'a [u8],
     transfer_syntax: &str,
     at: usize,
+    max_inflated: u64,
 ) -> Result<Cow<'a, [u8]>, Malformed> {
     let body = bytes.get(at..).unwrap_or_default();
     if transfer_syntax != DEFLATED {
@@ -64,13 +65,13 @@ pub fn body<'a>(
     }
     let mut out = Vec::new();
     flate2::read::DeflateDecoder::new(body)
-        .take(MAX_INFLATED + 1)
+        .take(max_inflated.saturating_add(1))
         .read_to_end(&mut out)
         .map_err(|_| Malformed {
             at,
             what: "broken deflated data set",
         })?;
-    if out.len() as u64 > MAX_INFLATED {
+    if out.len() as u64 > max_inflated {
         return Err(Malformed {
             at,
             what: "deflated data set beyond the limit",
@@ -82,20 +83,24 @@ pub fn body<'a>(
 /// Reads a file whose data set bytes were obtained by [`body`].
 ///
 /// # Errors
-/// When an element does not end within its container, or a limit is passed.
+/// When an element does not end within its container, or a limit is passed: `nodes` elements, items
+/// and fragments.
 pub fn parse<'a>(
     transfer_syntax: &str,
     body: &'a [u8],
     choice: VrChoice,
+    nodes: usize,
 ) -> Result<StoredFile<'a>, Malformed> {
     let mut reader = Reader::new(body, Encoding::detect(transfer_syntax, body), choice);
+    reader.max_nodes = nodes;
     reader.sign_of_pixels();
     let mut dataset = Item::default();
-    while reader.at < body.len() {
-        // Some writers fill the last disk block with zeros.
-        if body[reader.at..].iter().all(|&b| b == 0) {
-            break;
-        }
+    // Some writers fill the last disk block with zeros.
+    let end = body
+        .iter()
+        .rposition(|&b| b != 0)
+        .map_or(0, |last| last + 1);
+    while reader.at < end {
         dataset.elements.push(reader.element(0)?);
     }
     Ok(StoredFile {
@@ -111,6 +116,7 @@ struct Reader<'a> {
     choice: VrChoice,
     signed_pixels: bool,
     nodes: usize,
+    max_nodes: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -122,6 +128,7 @@ impl<'a> Reader<'a> {
             choice,
             signed_pixels: false,
             nodes: 0,
+            max_nodes: MAX_META,
         }
     }
 
@@ -131,7 +138,7 @@ impl<'a> Reader<'a> {
 
     fn count(&mut self) -> Result<(), Malformed> {
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
+        if self.nodes > self.max_nodes {
             self.fail("too many elements")
         } else {
             Ok(())

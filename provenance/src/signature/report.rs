@@ -80,6 +80,9 @@ pub struct SignatureReport {
     pub purpose: Option<String>,
     /// What it covers; meaningless unless the status is valid.
     pub coverage: Coverage,
+    /// Whether another compression of the pixels is what keeps it from being checked.
+    #[serde(skip)]
+    pub(crate) transcoded: bool,
 }
 
 impl SignatureReport {
@@ -113,6 +116,20 @@ pub struct Report {
     pub signatures: Vec<SignatureReport>,
 }
 
+impl Overall {
+    /// The word used in records.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Valid => "valid",
+            Self::Untrusted => "untrusted",
+            Self::Unverifiable => "unverifiable",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 impl Report {
     /// Whether every signature is valid and trusted, there is one, and every requirement is met.
     #[must_use]
@@ -120,20 +137,27 @@ impl Report {
         self.overall == Overall::Valid && self.unmet.is_empty()
     }
 
-    /// Aspects that one trusted signature of the data set covers. For `veraray scan`'s record.
+    /// Aspects that one signature of the data set covers: a trusted one where all are trusted, one
+    /// that holds where all hold, and none otherwise. For `veraray scan`'s record.
     #[must_use]
     pub fn coverage(&self) -> Vec<Aspect> {
-        let trusted = self
+        let counts = |s: &&SignatureReport| match self.overall {
+            Overall::Valid => s.is_trusted(),
+            Overall::Untrusted => true,
+            _ => false,
+        };
+        let holding = self
             .signatures
             .iter()
-            .filter(|s| s.is_trusted() && s.is_whole());
+            .filter(counts)
+            .filter(|s| s.is_whole());
         let of = |s: &SignatureReport| {
             Aspect::ALL
                 .into_iter()
                 .filter(|&a| s.coverage.covers(a))
                 .collect::<Vec<_>>()
         };
-        trusted.map(of).max_by_key(Vec::len).unwrap_or_default()
+        holding.map(of).max_by_key(Vec::len).unwrap_or_default()
     }
 
     pub(crate) fn worst(signatures: &[SignatureReport]) -> Overall {

@@ -43,9 +43,6 @@ pub(crate) fn covers(signature: &SignatureReport, aspects: &[Aspect]) -> bool {
 }
 
 pub(crate) fn words(aspects: &[Aspect]) -> String {
-    let names: Vec<String> = aspects
-        .iter()
-        .map(|a| format!("{a:?}").to_lowercase())
-        .collect();
+    let names: Vec<String> = aspects.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

@@ -12,17 +12,18 @@ use super::canonical;
 use super::certificate::Certificate;
 use super::coverage::ElementName;
 use super::datetime;
-use super::error::SignatureError;
+use super::error::{SignatureError, read_bounded};
 use super::key::PrivateKey;
+use super::limits::Limits;
 use super::mac::{self, is_signable, mac_stream};
 use super::pem;
 use super::place::Place;
 use super::profile::{Profile, signable_tags};
 use super::purpose::Purpose;
 use super::read;
+use super::stamping::{self, Authority};
 use super::store;
 use super::stored::{Element, Encoding, Item, Malformed, Value, VrChoice};
-use super::verify::read_bounded;
 use super::write;
 
 const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
@@ -51,6 +52,8 @@ pub struct SignOptions {
     pub in_place: bool,
     /// Time of signing as Unix time; now, when absent.
     pub at_time: Option<i64>,
+    /// Who certifies the time, if anyone.
+    pub authority: Option<Authority>,
 }
 
 impl SignOptions {
@@ -59,24 +62,12 @@ impl SignOptions {
     /// # Errors
     /// When a file cannot be read, or key and certificate do not belong together.
     pub fn from_files(key: &Path, certificate: &Path) -> Result<Self, SignatureError> {
-        let read = |source| SignatureError::Read {
-            path: certificate.to_owned(),
-            source,
-        };
         let unusable = |reason| SignatureError::Credential {
             path: certificate.to_owned(),
             reason,
         };
         let private = PrivateKey::from_file(key)?;
-        let bytes = std::fs::metadata(certificate).map_err(read)?.len();
-        if bytes > MAX_CERTIFICATE_FILE {
-            return Err(SignatureError::TooLarge {
-                path: certificate.to_owned(),
-                bytes,
-                limit: MAX_CERTIFICATE_FILE,
-            });
-        }
-        let bytes = std::fs::read(certificate).map_err(read)?;
+        let bytes = read_bounded(certificate, MAX_CERTIFICATE_FILE)?;
         let ders = pem::values(&bytes, &["CERTIFICATE"]);
         let der = ders
             .first()
@@ -95,6 +86,7 @@ impl SignOptions {
             place: Place::default(),
             in_place: false,
             at_time: None,
+            authority: None,
         })
     }
 }
@@ -110,6 +102,8 @@ pub struct Signed {
     pub signed: Vec<Tag>,
     /// The stream the MAC was computed over, for comparing with other programs.
     pub stream_length: u64,
+    /// The value of Signature (0400,0120), which a timestamp is over.
+    pub value: Vec<u8>,
 }
 
 /// Signs `path` and writes the result to `output`.
@@ -124,17 +118,8 @@ pub fn sign_file(
     options: &SignOptions,
     output: &Path,
 ) -> Result<Signed, SignatureError> {
-    let same = match (path.canonicalize(), output.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    };
-    let replace = same && options.in_place;
-    if output.symlink_metadata().is_ok() && !replace {
-        return Err(SignatureError::WouldOverwrite {
-            path: output.to_owned(),
-        });
-    }
-    let bytes = read_bounded(path)?;
+    let replace = store::may_write(path, output, options.in_place)?;
+    let bytes = read_bounded(path, Limits::default().file_bytes)?;
     let (signed_bytes, mut signed) = sign_bytes(path, &bytes, options)?;
     store::write(path, &signed_bytes, output, replace)?;
     signed.path = output.to_owned();
@@ -159,8 +144,10 @@ pub fn sign_bytes(
         reason,
     };
     let (syntax, at) = read::split(bytes).map_err(malformed)?;
-    let body = read::body(bytes, &syntax, at).map_err(malformed)?;
-    let mut file = read::parse(&syntax, &body, VrChoice::default()).map_err(malformed)?;
+    let limits = Limits::default();
+    let body = read::body(bytes, &syntax, at, limits.inflated_bytes).map_err(malformed)?;
+    let mut file =
+        read::parse(&syntax, &body, VrChoice::default(), limits.nodes).map_err(malformed)?;
     allowed(options).map_err(refuse)?;
     let gone = || refuse("there is no such item".to_owned());
     let tags =
@@ -219,7 +206,12 @@ pub fn sign_bytes(
         .key
         .sign(options.digest, &hasher.finish())
         .map_err(refuse)?;
-    signature.put(Element::plain(mac::SIGNATURE, VR::OB, even(value)));
+    signature.put(Element::plain(mac::SIGNATURE, VR::OB, even(value.clone())));
+    if let Some(authority) = &options.authority {
+        let token = authority.stamp(&value);
+        let token = token.map_err(|e| refuse(format!("no timestamp: {e}")))?;
+        stamping::put(&mut signature, even(token));
+    }
 
     let mut parameters = Item::default();
     parameters.put(Element::plain(
@@ -234,26 +226,7 @@ pub fn sign_bytes(
     let item = options.place.open(&mut file.dataset).ok_or_else(gone)?;
     append(item, mac::MAC_PARAMETERS, parameters);
     append(item, mac::DIGITAL_SIGNATURES, signature);
-    let mut out = bytes[..at].to_vec();
-    let mut dataset = Vec::new();
-    write::dataset(
-        &file.dataset,
-        Encoding::detect(&syntax, &body),
-        &mut dataset,
-    );
-    if syntax == DEFLATED {
-        flate2::read::DeflateEncoder::new(dataset.as_slice(), flate2::Compression::default())
-            .read_to_end(&mut out)
-            .map_err(|source| SignatureError::Write {
-                path: path.to_owned(),
-                source,
-            })?;
-        if out.len() % 2 == 1 {
-            out.push(0);
-        }
-    } else {
-        out.extend(dataset);
-    }
+    let out = assemble(path, &bytes[..at], &syntax, &body, &file.dataset)?;
     Ok((
         out,
         Signed {
@@ -261,8 +234,36 @@ pub fn sign_bytes(
             uid,
             signed: tags,
             stream_length,
+            value,
         },
     ))
+}
+
+/// A file from its head as it was, and a data set that was changed.
+pub(crate) fn assemble(
+    path: &Path,
+    head: &[u8],
+    syntax: &str,
+    body: &[u8],
+    changed: &Item<'_>,
+) -> Result<Vec<u8>, SignatureError> {
+    let mut out = head.to_vec();
+    let mut dataset = Vec::new();
+    write::dataset(changed, Encoding::detect(syntax, body), &mut dataset);
+    if syntax != DEFLATED {
+        out.extend(dataset);
+        return Ok(out);
+    }
+    flate2::read::DeflateEncoder::new(dataset.as_slice(), flate2::Compression::default())
+        .read_to_end(&mut out)
+        .map_err(|source| SignatureError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+    if out.len() % 2 == 1 {
+        out.push(0);
+    }
+    Ok(out)
 }
 
 fn allowed(options: &SignOptions) -> Result<(), String> {

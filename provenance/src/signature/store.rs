@@ -5,6 +5,28 @@ use std::path::Path;
 
 use super::error::SignatureError;
 
+/// Whether `output` is the input itself, which may be replaced.
+///
+/// # Errors
+/// When something stands under that name that must stay.
+pub(crate) fn may_write(
+    input: &Path,
+    output: &Path,
+    in_place: bool,
+) -> Result<bool, SignatureError> {
+    let same = match (input.canonicalize(), output.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    };
+    let replace = same && in_place;
+    if output.symlink_metadata().is_ok() && !replace {
+        return Err(SignatureError::WouldOverwrite {
+            path: output.to_owned(),
+        });
+    }
+    Ok(replace)
+}
+
 /// Writes `bytes` under the name `output`; `replace` means that it is the input's own name, whose
 /// rights the result then keeps.
 pub(crate) fn write(

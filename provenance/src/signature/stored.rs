@@ -11,8 +11,6 @@ use dicom_core::{Tag, VR};
 
 /// Nesting allowed in sequences. Real files stay below ten.
 pub(crate) const MAX_DEPTH: usize = 48;
-/// Elements, items and fragments allowed in one file.
-pub(crate) const MAX_NODES: usize = 4_000_000;
 
 /// How the bytes of a data set are encoded (PS3.5, section 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

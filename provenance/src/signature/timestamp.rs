@@ -57,14 +57,15 @@ pub enum TimestampStatus {
 
 /// TSTInfo (RFC 3161, 2.4.2) as far as it is used; the optional rest stays unread.
 #[derive(Debug, Clone, Sequence)]
-struct MessageImprint {
-    algorithm: AlgorithmIdentifierOwned,
-    digest: OctetString,
+pub(crate) struct MessageImprint {
+    pub(crate) algorithm: AlgorithmIdentifierOwned,
+    pub(crate) digest: OctetString,
 }
 
 struct Info {
     imprint: MessageImprint,
     time: GeneralizedTime,
+    nonce: Option<Vec<u8>>,
 }
 
 impl Info {
@@ -77,9 +78,12 @@ impl Info {
         let imprint = MessageImprint::from_der(&fields.next().ok_or_else(missing)?.to_der()?)?;
         let _serial: Int = fields.next().ok_or_else(missing)?.decode_as()?;
         let time = fields.next().ok_or_else(missing)?;
+        // Accuracy and ordering, which may stand between, are of other types.
+        let nonce = fields.find(|f| f.tag() == Tag::Integer);
         Ok(Self {
             imprint,
             time: whole_seconds(time)?,
+            nonce: nonce.map(|n| n.value().to_vec()),
         })
     }
 }
@@ -102,7 +106,8 @@ fn whole_seconds(time: &Any) -> der::Result<GeneralizedTime> {
     Any::new(Tag::GeneralizedTime, text)?.decode_as()
 }
 
-fn sequence_fields(bytes: &[u8]) -> der::Result<Vec<Any>> {
+/// The values of a SEQUENCE.
+pub(crate) fn sequence_fields(bytes: &[u8]) -> der::Result<Vec<Any>> {
     use der::Reader as _;
     let mut reader = der::SliceReader::new(bytes)?;
     let header = der::Header::decode(&mut reader)?;
@@ -132,12 +137,8 @@ pub(crate) fn check(token: &[u8], signature: &[u8], trust: &TrustStore) -> Times
     out
 }
 
-fn inspect(
-    token: &[u8],
-    signature: &[u8],
-    trust: &TrustStore,
-    out: &mut Timestamp,
-) -> Result<(), String> {
+/// The signed data of a token, and the DER of the TSTInfo in it.
+fn open(token: &[u8]) -> Result<(SignedData, Vec<u8>), String> {
     if token.len() > MAX_BYTES {
         return Err(format!("timestamp token of {} bytes", token.len()));
     }
@@ -162,17 +163,45 @@ fn inspect(
     if content.tag() != Tag::OctetString {
         return Err("broken timestamp token".to_owned());
     }
-    let bytes = content.value();
+    let bytes = content.value().to_vec();
+    Ok((signed, bytes))
+}
+
+/// Whether a token is over this signature value; says nothing of who made it.
+pub(crate) fn belongs(token: &[u8], signature: &[u8]) -> Result<(), String> {
+    let info = info(token)?;
+    if digest_of(&info.imprint.algorithm)?.of(signature) == info.imprint.digest.as_bytes() {
+        Ok(())
+    } else {
+        Err("the timestamp belongs to another signature".to_owned())
+    }
+}
+
+/// The nonce of the request that a token answers, if it had one.
+pub(crate) fn nonce(token: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    info(token).map(|info| info.nonce)
+}
+
+fn info(token: &[u8]) -> Result<Info, String> {
+    let (_, content) = open(token)?;
+    Info::from_der(&content).map_err(|e| format!("broken timestamp token: {e}"))
+}
+
+fn inspect(
+    token: &[u8],
+    signature: &[u8],
+    trust: &TrustStore,
+    out: &mut Timestamp,
+) -> Result<(), String> {
+    let broken = |e: der::Error| format!("broken timestamp token: {e}");
+    let (signed, content) = open(token)?;
+    let bytes = content.as_slice();
     let info = Info::from_der(bytes).map_err(broken)?;
     let digest = digest_of(&info.imprint.algorithm)?;
     let seconds =
         i64::try_from(info.time.to_unix_duration().as_secs()).map_err(|e| e.to_string())?;
     out.time = Some(format!("{}", info.time.to_date_time()));
     out.seconds = Some(seconds);
-    if digest.is_weak() {
-        out.reasons
-            .push(format!("the timestamp rests on {}", digest.term()));
-    }
     if digest.of(signature) != info.imprint.digest.as_bytes() {
         return Err("the timestamp belongs to another signature".to_owned());
     }
@@ -192,8 +221,12 @@ fn inspect(
         return Ok(());
     };
     out.authority = Some(certificate.subject());
-    check_signer(signer, certificate, bytes)?;
+    let signed_over = check_signer(signer, certificate, bytes)?;
     let mut problems = Vec::new();
+    // Two images could share a weak digest, and with it an honest authority's token.
+    if let Some(weak) = [digest, signed_over].into_iter().find(|d| d.is_weak()) {
+        problems.push(format!("the timestamp rests on {}", weak.term()));
+    }
     if !certificate.is_timestamping() {
         problems.push("its certificate is not for timestamping alone".to_owned());
     }
@@ -246,7 +279,7 @@ fn check_signer(
     signer: &SignerInfo,
     certificate: &Certificate,
     content: &[u8],
-) -> Result<(), String> {
+) -> Result<DigestAlgorithm, String> {
     let digest = digest_of(&signer.digest_alg)?;
     let attributes = signer
         .signed_attrs
@@ -289,7 +322,8 @@ fn check_signer(
         &message,
         signer.signature.as_bytes(),
     ) {
-        Ok((true, _)) => Ok(()),
+        // The weaker of the two decides; they are ordered so.
+        Ok((true, over)) => Ok(over.min(digest)),
         Ok((false, _)) => Err("the timestamp's signature does not hold".to_owned()),
         Err(error) => Err(format!(
             "the timestamp's signature cannot be checked: {error}"

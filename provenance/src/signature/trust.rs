@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::certificate::Certificate;
-use super::error::SignatureError;
+use super::error::{SignatureError, read_bounded};
 use super::pem;
 use super::revocation::{Revocation, RevocationList};
 
@@ -97,19 +97,13 @@ impl TrustStore {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), SignatureError> {
-        let read = |source| SignatureError::Read {
-            path: path.to_owned(),
-            source,
+        let bytes = match read_bounded(path, MAX_FILE_BYTES) {
+            Err(error @ SignatureError::TooLarge { .. }) => {
+                self.skipped.push(error.to_string());
+                return Ok(());
+            }
+            other => other?,
         };
-        let size = std::fs::metadata(path).map_err(read)?.len();
-        if size > MAX_FILE_BYTES {
-            self.skipped.push(format!(
-                "{}: larger than {MAX_FILE_BYTES} bytes",
-                path.display()
-            ));
-            return Ok(());
-        }
-        let bytes = std::fs::read(path).map_err(read)?;
         let before = self.anchors.len() + self.intermediates.len() + self.lists.len();
         for der in pem::values(&bytes, &["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CRL"]) {
             if self.add_der(&der).is_err() {
@@ -253,6 +247,13 @@ impl TrustStore {
                     notes.push(format!("'{}': {error}", issuer.subject()));
                     continue;
                 }
+            }
+            if issuer.key().is_ok_and(|key| key.is_breakable()) {
+                notes.push(format!(
+                    "'{}' has a key that can be broken",
+                    issuer.subject()
+                ));
+                continue;
             }
             if let Some(problem) = issuer.cannot_issue(path.len() - 1) {
                 notes.push(format!("'{}': {problem}", issuer.subject()));

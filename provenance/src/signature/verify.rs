@@ -1,38 +1,30 @@
 //! Verifying every digital signature of a file (PS3.15, Annex C).
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use dicom_core::{Tag, VR};
+use dicom_core::Tag;
 
-use super::canonical;
-use super::check::{Context, check};
+use super::canonical::{self, Renaming};
+use super::check::{Context, check, unchecked};
 use super::coverage::Aspect;
 use super::datetime;
-use super::error::SignatureError;
+use super::error::{SignatureError, read_bounded};
+use super::limits::{Limits, Work};
 use super::mac::{DIGITAL_SIGNATURES, is_never_signable};
 use super::policy::Policy;
 use super::profile::Profile;
 use super::read;
 use super::report::{Overall, Report, SignatureReport, Status};
 use super::requirement;
-use super::stored::{
-    Element, Encoding, Item, Malformed, StoredFile, Value, VrChoice, is_encapsulated,
-};
+use super::stored::{Encoding, Item, Malformed, StoredFile, Value, VrChoice, is_encapsulated};
+use super::transcoded::{self, PixelDecoder};
 use super::trust::TrustStore;
 
-/// Largest file read.
-pub(crate) const MAX_FILE_BYTES: u64 = 4 << 30;
 /// Most signatures checked in one file: each costs a pass over what it signs.
 const MAX_SIGNATURES: usize = 256;
 /// Signatures in here belong to values that have since been replaced (PS3.3, C.12.1).
 const ORIGINAL_ATTRIBUTES: Tag = Tag(0x0400, 0x0561);
-const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
-
-/// Gives the losslessly decoded pixel data of a file as native little-endian bytes, or `None`
-/// when the compression is lossy or unknown.
-pub type PixelDecoder<'d> = dyn Fn(&Path) -> Option<Vec<u8>> + Sync + 'd;
 
 /// How to verify.
 #[derive(Default)]
@@ -49,6 +41,8 @@ pub struct VerifyOptions<'d> {
     pub at_time: Option<i64>,
     /// For signatures made before lossless compression.
     pub decoder: Option<&'d PixelDecoder<'d>>,
+    /// What the file may cost.
+    pub limits: Limits,
 }
 
 impl std::fmt::Debug for VerifyOptions<'_> {
@@ -67,11 +61,11 @@ impl std::fmt::Debug for VerifyOptions<'_> {
 /// # Errors
 /// When the file cannot be read as DICOM. A signature that does not hold is no error.
 pub fn verify_file(path: &Path, options: &VerifyOptions<'_>) -> Result<Report, SignatureError> {
-    let bytes = read_bounded(path)?;
+    let bytes = read_bounded(path, options.limits.file_bytes)?;
     verify_bytes(path, &bytes, options)
 }
 
-/// Like [`verify_file`], on bytes already read; `path` is for messages and for the decoder.
+/// Like [`verify_file`], on bytes already read; `path` is for messages.
 ///
 /// # Errors
 /// As [`verify_file`].
@@ -94,78 +88,52 @@ pub fn verify_bytes(
     }
 }
 
-pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, SignatureError> {
-    let read = |source| SignatureError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let bytes = std::fs::metadata(path).map_err(read)?.len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(SignatureError::TooLarge {
-            path: path.to_owned(),
-            bytes,
-            limit: MAX_FILE_BYTES,
-        });
-    }
-    std::fs::read(path).map_err(read)
-}
-
 fn verify_unguarded(
     path: &Path,
     bytes: &[u8],
     options: &VerifyOptions<'_>,
 ) -> Result<Report, Malformed> {
+    let limits = options.limits;
     let (syntax, at) = read::split(bytes)?;
-    let body = read::body(bytes, &syntax, at)?;
+    let body = read::body(bytes, &syntax, at, limits.inflated_bytes)?;
     let now = options.at_time.unwrap_or_else(datetime::now);
-    let file = read::parse(&syntax, &body, VrChoice::default())?;
+    let file = read::parse(&syntax, &body, VrChoice::default(), limits.nodes)?;
+    let work = Work::new(limits.work, body.len());
     let mut notes = Vec::new();
-    let mut signatures = all(&file, &options.trust, now, &mut notes);
-    let open =
-        |signatures: &[SignatureReport], status| signatures.iter().any(|s| s.status == status);
-    if Encoding::detect(&syntax, &body) == Encoding::ImplicitLittle
-        && open(&signatures, Status::Invalid)
-    {
+    let check = |file: &StoredFile<'_>, notes: &mut Vec<String>| {
+        all(file, &options.trust, now, &work, notes)
+    };
+    let mut signatures = check(&file, &mut notes);
+    let implicit = Encoding::detect(&syntax, &body) == Encoding::ImplicitLittle;
+    if implicit && has(&signatures, Status::Invalid) {
         for choice in other_choices() {
-            let file = read::parse(&syntax, &body, choice)?;
+            let file = read::parse(&syntax, &body, choice, limits.nodes)?;
             let note = "holds with value representations that implicit VR had dropped";
-            adopt(
-                &mut signatures,
-                all(&file, &options.trust, now, &mut Vec::new()),
-                note,
-            );
+            adopt(&mut signatures, check(&file, &mut Vec::new()), note);
         }
     }
-    if open(&signatures, Status::Invalid) {
+    if !implicit && has(&signatures, Status::Invalid) {
+        for (pixels, tables) in [(true, false), (false, true), (true, true)] {
+            let mut file = file.clone();
+            if canonical::rename(&mut file.dataset, Renaming { pixels, tables }) {
+                let note =
+                    "holds with value representations that a pass through implicit VR had changed";
+                adopt(&mut signatures, check(&file, &mut Vec::new()), note);
+            }
+        }
+    }
+    if has(&signatures, Status::Invalid) {
         let mut file = file.clone();
         if canonical::trim_item(&mut file.dataset) {
             let note = "holds without surplus padding of text, which means nothing";
-            adopt(
-                &mut signatures,
-                all(&file, &options.trust, now, &mut Vec::new()),
-                note,
-            );
+            adopt(&mut signatures, check(&file, &mut Vec::new()), note);
         }
     }
     if is_encapsulated(&syntax)
-        && open(&signatures, Status::Unverifiable)
-        && let Some(pixels) = options.decoder.and_then(|decode| decode(path))
+        && has(&signatures, Status::Unverifiable)
+        && let Some(decoder) = options.decoder
     {
-        for vr in [VR::OW, VR::OB] {
-            let mut file = file.clone();
-            file.transfer_syntax = "1.2.840.10008.1.2.1".to_owned();
-            file.dataset.put(Element::plain(
-                PIXEL_DATA,
-                vr,
-                Cow::Borrowed(pixels.as_slice()),
-            ));
-            let note = "holds on the losslessly decoded pixels";
-            adopt(
-                &mut signatures,
-                all(&file, &options.trust, now, &mut Vec::new()),
-                note,
-            );
-        }
+        retry_decoded(&mut signatures, &file, decoder, limits, check);
     }
     let mut report = Report {
         path: path.display().to_string(),
@@ -182,6 +150,32 @@ fn verify_unguarded(
             .push("the file holds no digital signature".to_owned());
     }
     Ok(report)
+}
+
+fn has(signatures: &[SignatureReport], status: Status) -> bool {
+    signatures.iter().any(|s| s.status == status)
+}
+
+/// Tries the signatures that compression keeps from being checked on the decoded pixels.
+fn retry_decoded<'a>(
+    signatures: &mut [SignatureReport],
+    file: &StoredFile<'a>,
+    decoder: &PixelDecoder<'_>,
+    limits: Limits,
+    check: impl Fn(&StoredFile<'a>, &mut Vec<String>) -> Vec<SignatureReport>,
+) {
+    let note = "holds on the losslessly decoded pixels";
+    let decoded = transcoded::before(file, decoder, limits.samples, &mut |form| {
+        adopt(signatures, check(form, &mut Vec::new()), note);
+    });
+    let reason = if decoded {
+        "does not hold on the decoded pixels either: changed, compressed with loss, or signed compressed"
+    } else {
+        "the compressed pixels could not be decoded to try again"
+    };
+    for open in signatures.iter_mut().filter(|s| s.transcoded) {
+        open.reasons.push(reason.to_owned());
+    }
 }
 
 /// Replaces what failed by what holds on another reading of the same file.
@@ -208,6 +202,7 @@ fn all(
     file: &StoredFile<'_>,
     trust: &TrustStore,
     now: i64,
+    work: &Work,
     notes: &mut Vec<String>,
 ) -> Vec<SignatureReport> {
     let zone = file
@@ -219,6 +214,7 @@ fn all(
         trust,
         now,
         zone,
+        work,
     };
     let mut out = Vec::new();
     walk(&file.dataset, "", &context, &mut out, notes);
@@ -237,15 +233,15 @@ fn walk(
         if out.len() >= MAX_SIGNATURES {
             // What is not looked at must not pass.
             if out.len() == MAX_SIGNATURES {
-                out.push(super::check::unchecked(
-                    item,
-                    name,
-                    "more signatures than are checked",
-                ));
+                out.push(unchecked(name, "more signatures than are checked"));
             }
             return;
         }
-        out.push(check(item, signature, name, context));
+        out.push(if context.work.spend() {
+            check(item, signature, name, context)
+        } else {
+            unchecked(name, "checking the file's signatures takes too long")
+        });
     }
     for element in &item.elements {
         let Value::Items(items) = &element.value else {

@@ -19,7 +19,7 @@ pub fn entry(n: u64) -> Entry {
     );
     entry.pixel_sha256 = Some(Digest::of(&(!n).to_le_bytes()));
     entry.sop_instance_uid = Some(format!("1.2.826.0.1.3680043.8.498.{n}"));
-    entry.verdict = Verdict::new(Digest::of(b"model"), 0.25, Decision::Authentic);
+    entry.verdict = Verdict::new(Digest::of(b"model"), Some(0.25), Decision::Authentic);
     entry
 }
 

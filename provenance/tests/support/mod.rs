@@ -99,6 +99,15 @@ fn key(dir: &Path, name: &str, kind: &str) {
             "-pkeyopt",
             "ec_param_enc:named_curve",
         ],
+        "p521" => &[
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-521",
+            "-pkeyopt",
+            "ec_param_enc:named_curve",
+        ],
+        "512" => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:512"],
         "1024" => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
         _ => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
     };
@@ -186,6 +195,8 @@ pub fn credentials() -> &'static Credentials {
             ("rsa", "rsa"),
             ("p256", "p256"),
             ("p384", "p384"),
+            ("p521", "p521"),
+            ("tiny", "512"),
             ("short", "1024"),
             ("gone", "rsa"),
         ] {
