@@ -23,7 +23,8 @@ as_root() {
 }
 
 # A software Vulkan driver, so that the GPU path runs on machines without a card; DCMTK, OpenSSL and
-# Orthanc for signatures; Go's checksum database client and strace for the transparency log.
+# Orthanc for signatures; Go's checksum database client and strace for the transparency log; Chromium
+# for the pages.
 lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 missing=()
 need() { eval "$2" >/dev/null 2>&1 || missing+=("$1"); }
@@ -36,6 +37,7 @@ need curl "command -v curl"
 need strace "command -v strace"
 need orthanc "[ -x /usr/sbin/Orthanc ]"
 need orthanc-dicomweb "ls /usr/share/orthanc/plugins/*DicomWeb*"
+need chromium "command -v chromium"
 need golang-go "command -v go"
 need golang-golang-x-mod-dev "[ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ]"
 if [ ${#missing[@]} -gt 0 ]; then

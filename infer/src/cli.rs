@@ -3,13 +3,16 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs};
+use crate::{
+    AuditArgs, ExplainArgs, LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   veraray scan study/                           every image of a folder, as a table
   veraray scan chest.dcm brain.nii.gz knee.png  a few files
   find /archive -name '*.dcm' | veraray scan - > verdicts.jsonl
+  veraray explain chest.dcm --html why.html     heat map, spectrum, what drove the score
   veraray model                                 what the detector was trained on and is not good for
 
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.
@@ -32,6 +35,12 @@ pub enum Command {
     /// Give a verdict for files, folders, DICOM series and NIfTI volumes
     #[command(after_help = crate::options::SCAN_EXAMPLES, arg_required_else_help = true)]
     Scan(ScanArgs),
+    /// Show why an image has its verdict: heat map, spectrum, noise, what drove the score
+    #[command(after_help = crate::explain::EXPLAIN_EXAMPLES, arg_required_else_help = true)]
+    Explain(ExplainArgs),
+    /// Merge the outputs of several scans, and check that nothing is missing
+    #[command(after_help = crate::audit::AUDIT_EXAMPLES, arg_required_else_help = true)]
+    Audit(AuditArgs),
     /// Print the checkpoint's card: training data, metrics, thresholds, limits, licence
     #[command(after_help = crate::model::MODEL_EXAMPLES)]
     Model(ModelArgs),

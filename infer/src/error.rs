@@ -43,6 +43,30 @@ pub enum ScanError {
         /// What the system said.
         source: io::Error,
     },
+    /// A table or list of records cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A page cannot be written.
+    #[error("--html {}: {source}", path.display())]
+    Html {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the report cannot be written.
+    #[error("--report {}: {source}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Stdout(io::Error),

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use veraray_datasets::{Format, Image, ImageInfo, OpenOptions};
@@ -12,9 +13,11 @@ use crate::forward::Forward;
 use crate::frames::{FrameScorer, Outcome};
 use crate::judge::Rules;
 use crate::log::pixels;
+use crate::report::{Previews, Sitting};
 use crate::signature::Evidence;
 use crate::source::open_digested;
 use crate::walk::Found;
+use crate::witness::Witness;
 use crate::{Finding, Milliseconds, ModelId, Record, Verdict};
 
 /// Most decoding notes that one record repeats.
@@ -31,11 +34,29 @@ pub(crate) struct Examiner {
     pub(crate) evidence: Evidence,
     /// Whether records need the digest of the pixels.
     pub(crate) digest_pixels: bool,
+    /// Where previews go, when a report is wanted.
+    pub(crate) previews: Option<Arc<Previews>>,
 }
 
 impl Examiner {
-    /// The record of one input. A panic on the way is an error of that input alone.
+    /// The record of one input, and its preview where previews are kept.
     pub(crate) fn examine(&self, found: &Found, forward: &mut dyn Forward) -> Record {
+        let Some(previews) = &self.previews else {
+            return self.observe(found, forward, &mut ());
+        };
+        let mut sitting = Sitting::new(self.rules.pooling);
+        let record = self.observe(found, forward, &mut sitting);
+        previews.save(&sitting, &record);
+        record
+    }
+
+    /// The record of one input. A panic on the way is an error of that input alone.
+    pub(crate) fn observe(
+        &self,
+        found: &Found,
+        forward: &mut dyn Forward,
+        witness: &mut dyn Witness,
+    ) -> Record {
         let path = found.path().to_string_lossy().into_owned();
         let blank = Record::blank(path, &self.model, &self.device);
         let start = Instant::now();
@@ -46,7 +67,7 @@ impl Examiner {
             Found::File(file) => {
                 let mut spent = Duration::ZERO;
                 let judged = catch_unwind(AssertUnwindSafe(|| {
-                    self.file(file, blank.clone(), forward, &mut spent)
+                    self.file(file, blank.clone(), forward, witness, &mut spent)
                 }));
                 let record = judged.unwrap_or_else(|panic| {
                     let message = format!("{}: {}", file.display(), panic_text(panic.as_ref()));
@@ -69,6 +90,7 @@ impl Examiner {
         path: &Path,
         mut record: Record,
         forward: &mut dyn Forward,
+        witness: &mut dyn Witness,
         spent: &mut Duration,
     ) -> Record {
         let mut signature = None;
@@ -92,6 +114,7 @@ impl Examiner {
         let mut scorer = FrameScorer {
             spec: &self.spec,
             forward,
+            witness,
             spent: Duration::ZERO,
             notes: Vec::new(),
         };

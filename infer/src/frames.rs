@@ -6,6 +6,7 @@ use veraray_datasets::{Image, OpenError};
 use veraray_model::{InputSpec, Tile, Unsuitable};
 
 use crate::forward::{Forward, ForwardError, TileScore};
+use crate::witness::Witness;
 
 /// Largest channel difference, as a share of the range, of what still counts as grey: JPEG's chroma
 /// rounding stays below it.
@@ -82,6 +83,7 @@ impl FrameError {
 pub(crate) struct FrameScorer<'a> {
     pub(crate) spec: &'a InputSpec,
     pub(crate) forward: &'a mut dyn Forward,
+    pub(crate) witness: &'a mut dyn Witness,
     /// Time spent in the forward pass so far.
     pub(crate) spent: Duration,
     /// What decoding noted about frames, each note once.
@@ -101,12 +103,13 @@ impl FrameScorer<'_> {
                     self.notes.push(note.clone());
                 }
             }
+            let gray = frame.to_gray();
+            self.witness.frame(index, &gray);
             if frame.chroma() > GREY {
                 return Ok(Outcome::Unsuitable(
                     "the image is in colour; only grey images are judged".into(),
                 ));
             }
-            let gray = frame.to_gray();
             drop(frame);
             let tiles = match self.spec.tiles(&gray.pixels, gray.rows, gray.columns) {
                 Ok(tiles) => tiles,
@@ -130,6 +133,7 @@ impl FrameScorer<'_> {
             }
         }
         self.flush(waiting, &mut frames)?;
+        self.witness.scored(&frames);
         Ok(match blank {
             _ if !frames.is_empty() => Outcome::Scored(frames),
             Some(reason) => Outcome::Unsuitable(reason.to_string()),

@@ -5,15 +5,18 @@
 //! walk → select (shard, resume) → open and hash → tiles → forward → judge → record, and writes
 //! them in the order of the walk, however many workers there are.
 
+mod audit;
 mod cli;
 mod engine;
 mod error;
 mod examine;
+mod explain;
 mod forward;
 mod frames;
 mod gpu;
 mod judge;
 mod log;
+mod merge;
 mod model;
 mod options;
 mod output;
@@ -21,24 +24,30 @@ mod pages;
 mod plan;
 mod record;
 mod regions;
+mod report;
 mod resume;
 mod scan;
 mod select;
 mod signature;
 mod source;
 mod summary;
+mod tables;
 mod text;
 mod walk;
+mod witness;
 mod wording;
 
 use std::process::ExitCode;
 
+pub use audit::AuditArgs;
 pub use cli::{Cli, Command};
 pub use error::ScanError;
+pub use explain::{ExplainArgs, ExplainFormat};
 pub use log::{
     AppendArgs, CheckpointArgs, CosignArgs, InitArgs, LedgerArgs, LogCommand, ProveArgs,
     VerifyArgs, WitnessArgs,
 };
+pub use merge::{MergeArgs, Sharding};
 pub use model::{CardFormat, ModelArgs};
 pub use options::{AbstainArg, DeviceArg, FormatArg, ScanArgs, Shard};
 pub use record::{
@@ -76,6 +85,8 @@ impl From<ExitStatus> for ExitCode {
 pub fn run(cli: &Cli) -> Result<ExitStatus, ScanError> {
     match &cli.command {
         Command::Scan(arguments) => scan::scan(arguments),
+        Command::Explain(arguments) => explain::explain(arguments),
+        Command::Audit(arguments) => audit::audit(arguments),
         Command::Model(arguments) => model::print(arguments),
         Command::Log(command) => log::run(command),
         Command::Sign(arguments) => signature::sign(arguments),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use veraray_model::{Card, Checkpoint, ComputeDevice, DeviceChoice};
 
+use crate::report::card;
 use crate::wording::percent;
 use crate::{ExitStatus, ScanError, pages, plan};
 
@@ -14,7 +15,8 @@ pub(crate) const MODEL_EXAMPLES: &str = "\
 Examples:
   veraray model                               the checkpoint inside this program
   veraray model --checkpoint runs/a/checkpoint.vrc
-  veraray model --format json | jq .limits";
+  veraray model --format json | jq .limits
+  veraray model --html card.html              with the intervals drawn";
 
 /// Flags of `veraray model`.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +27,9 @@ pub struct ModelArgs {
     /// Form of the card
     #[arg(long, value_enum, default_value_t = CardFormat::Text)]
     pub format: CardFormat,
+    /// Page to write the card to, instead of printing it
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub html: Option<PathBuf>,
 }
 
 /// Form of the card.
@@ -52,6 +57,13 @@ pub(crate) fn print(arguments: &ModelArgs) -> Result<ExitStatus, ScanError> {
         .or_else(|_| ComputeDevice::select(DeviceChoice::Gpu))
         .map_err(ScanError::Device)?;
     let checkpoint = plan::load(arguments.checkpoint.as_deref(), &device)?;
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, card::page(&checkpoint)).map_err(|source| ScanError::Html {
+            path: path.clone(),
+            source,
+        })?;
+        return Ok(ExitStatus::Clean);
+    }
     let text = match arguments.format {
         CardFormat::Json => json(&checkpoint)?,
         CardFormat::Text => {

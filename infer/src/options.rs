@@ -1,7 +1,7 @@
 //! The flags of `veraray scan` as typed.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -17,6 +17,8 @@ Examples:
   veraray scan archive/ --output verdicts.jsonl --resume  ... goes on where it stopped
   veraray scan archive/ --shard 3/16 --output part3.jsonl one of 16 machines
   find . -name '*.dcm' | veraray scan - --max-fpr 0.001   fewer false alarms
+  veraray scan archive/ --report page/                    a page to look at: page/index.html
+  veraray scan archive/ --format parquet --output verdicts.parquet
   veraray scan archive/ --trust certificates/             also whose DICOM signatures hold
   veraray scan archive/ --output v.jsonl --log archive.log --log-key archive.key
 
@@ -44,7 +46,10 @@ pub struct ScanArgs {
     /// File to write to instead of standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Go on with --output where an interrupted run stopped
+    /// Folder for a page with thumbnails and heat maps to sort and filter; needs no network
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Go on with --output (and --report) where an interrupted run stopped
     #[arg(long, requires = "output")]
     pub resume: bool,
     /// Judge only this process's share of the paths, I from 1 to N; give every process the same PATHs
@@ -68,6 +73,15 @@ pub struct ScanArgs {
     /// Say nothing on standard error but errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl ScanArgs {
+    /// The file to write to, unless it is standard output, which `-` names too.
+    pub(crate) fn output_file(&self) -> Option<&Path> {
+        self.output
+            .as_deref()
+            .filter(|path| path.as_os_str() != "-")
+    }
 }
 
 /// Where the detector runs.
@@ -99,6 +113,10 @@ pub enum FormatArg {
     Text,
     /// One JSON record per line and image
     Jsonl,
+    /// A table with a header; lists as JSON text
+    Csv,
+    /// A Parquet table, made when the scan has ended; needs --output
+    Parquet,
 }
 
 /// Whether verdicts may be withheld.
@@ -133,7 +151,7 @@ impl FromStr for Shard {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
         _ => Err("expected a share between 0 and 1, such as 0.01 for 1 %".into()),

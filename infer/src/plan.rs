@@ -3,21 +3,22 @@
 use std::fs::File;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use veraray_datasets::OpenOptions;
-use veraray_model::{Calibration, Card, Checkpoint, ComputeDevice, ModelError};
+use veraray_model::{Calibration, Card, Checkpoint, ComputeDevice, Detector, ModelError};
 
 use crate::engine::Engine;
 use crate::examine::Examiner;
 use crate::judge::{Operating, Rules};
 use crate::log::Ledger;
-use crate::resume::{self, Recorded};
+use crate::report::{Context, Report};
+use crate::resume::{Made, Recorded};
 use crate::select::Selection;
 use crate::signature::Evidence;
 use crate::summary::Counts;
 use crate::wording::percent;
-use crate::{AbstainArg, FormatArg, ModelId, ScanArgs, ScanError};
+use crate::{AbstainArg, DeviceArg, FormatArg, ModelId, ScanArgs, ScanError, output};
 
 /// The checkpoint inside this program.
 static EMBEDDED: &[u8] = include_bytes!("../assets/default.vrc");
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) format: FormatArg,
     /// The output file; `None` is standard output.
     pub(crate) output: Option<File>,
+    /// The page to make, and what it says of the whole.
+    pub(crate) report: Option<(Report, Context)>,
     /// What the interrupted run had recorded.
     pub(crate) before: Counts,
     /// What to tell the user before the first record.
@@ -44,82 +47,151 @@ pub(crate) struct Plan {
 impl Plan {
     /// Checks flags, device, checkpoint and output, the cheapest first.
     pub(crate) fn new(arguments: &ScanArgs) -> Result<Self, ScanError> {
-        let to_terminal = arguments.output.is_none() && std::io::stdout().is_terminal();
+        let path = arguments.output_file();
+        let to_terminal = path.is_none() && std::io::stdout().is_terminal();
         let format = arguments.format.unwrap_or(match to_terminal {
             true => FormatArg::Text,
             false => FormatArg::Jsonl,
         });
-        if arguments.resume && format != FormatArg::Jsonl {
-            return Err(ScanError::Usage("--resume needs --format jsonl".into()));
+        if arguments.resume && (format == FormatArg::Text || path.is_none()) {
+            return Err(ScanError::Usage(
+                "--resume needs --output FILE and --format jsonl, csv or parquet".into(),
+            ));
+        }
+        if format == FormatArg::Parquet && path.is_none() {
+            return Err(ScanError::Usage(
+                "--format parquet needs --output FILE".into(),
+            ));
+        }
+        if arguments.resume && format == FormatArg::Csv && arguments.ledger.log.is_some() {
+            return Err(ScanError::Usage(
+                "--log with --resume needs --format jsonl or parquet".into(),
+            ));
         }
         let evidence = Evidence::new(arguments.trust.as_deref())?;
-        let device = ComputeDevice::select(arguments.device.into()).map_err(ScanError::Device)?;
-        let checkpoint = load(arguments.checkpoint.as_deref(), &device)?;
-        let Checkpoint {
-            card,
+        let Judge {
+            device,
             detector,
-            sha256,
-        } = checkpoint;
-        let operating = operating(&card.calibration, arguments.max_fpr)?;
-        let mut ledger = Ledger::open(arguments, &sha256)?;
-        let preamble = vec![
-            format!("device {}: {}", device.label(), device.reason()),
-            format!("model {}: {}", title(&card, &sha256), threshold(operating)),
-        ];
-        let (output, recorded) = match &arguments.output {
+            mut examiner,
+            context,
+            preamble,
+        } = Judge::new(
+            arguments.checkpoint.as_deref(),
+            arguments.device,
+            arguments.max_fpr,
+            arguments.abstain,
+        )?;
+        let made = Made {
+            sha256: &context.sha256,
+            threshold: context.operating.threshold,
+        };
+        let records = path.map(|path| output::written(format, path));
+        let mut ledger = Ledger::open(arguments, records.as_deref(), &context.sha256)?;
+        examiner.evidence = evidence;
+        examiner.digest_pixels = ledger.is_some();
+        let (output, recorded) = match path {
             None => (None, Recorded::default()),
             Some(path) if arguments.resume => {
-                let (file, recorded) = resume::reopen(path, &sha256, operating.threshold)?;
+                let (file, recorded) = output::reopen(format, path, made)?;
                 (Some(file), recorded)
             }
-            Some(path) => (Some(resume::create(path)?), Recorded::default()),
+            Some(path) => (Some(output::create(format, path)?), Recorded::default()),
         };
+        let report = match (&arguments.report, path) {
+            (None, _) => None,
+            (Some(folder), Some(path)) if arguments.resume => {
+                let written = output::written(format, path);
+                Some(Report::resume(folder, recorded.clone(), &written)?)
+            }
+            (Some(folder), _) => Some(Report::create(folder)?),
+        };
+        examiner.previews = report.as_ref().map(Report::previews);
         let before = recorded.counts;
         let mut own_paths = Vec::new();
         if let Some(ledger) = &mut ledger {
-            ledger.begin(arguments.output.as_deref(), arguments.resume)?;
-            own_paths = ledger.own_paths(arguments.output.as_deref());
+            ledger.begin(records.as_deref(), arguments.resume)?;
+            own_paths = ledger.own_paths(records.as_deref());
         }
         let several =
             arguments.paths.len() > 1 || arguments.paths.iter().any(|path| path.as_os_str() == "-");
+        let mut own: Vec<&Path> = arguments.report.as_deref().into_iter().collect();
+        let written = path.map_or_else(Vec::new, output::own);
+        own.extend(written.iter().map(PathBuf::as_path));
         Ok(Self {
-            selection: Selection::new(
-                arguments.shard,
-                recorded,
-                arguments.output.as_deref(),
-                several,
-            )
-            .without(own_paths),
+            selection: Selection::new(arguments.shard, recorded, &own, several).without(own_paths),
             engine: Engine {
                 detector,
                 device: device.handle().clone(),
                 on_gpu: device.is_gpu(),
                 jobs: jobs(arguments.jobs),
             },
-            examiner: Examiner {
-                limits: OpenOptions::default(),
-                spec: card.input.clone(),
-                rules: Rules {
-                    calibration: card.calibration,
-                    operating,
-                    pooling: card.input.pooling,
-                    modalities: card.modalities,
-                    abstain: arguments.abstain == AbstainArg::On,
-                },
-                model: ModelId {
-                    name: card.name,
-                    version: card.version,
-                    sha256,
-                },
-                device: device.label().to_owned(),
-                evidence,
-                digest_pixels: ledger.is_some(),
-            },
+            examiner,
             format,
             output,
+            report: report.map(|report| (report, context)),
             before,
             preamble,
             ledger,
+        })
+    }
+}
+
+/// A checkpoint on a device, with the threshold in force: what it takes to judge an image.
+pub(crate) struct Judge {
+    pub(crate) device: ComputeDevice,
+    pub(crate) detector: Detector,
+    pub(crate) examiner: Examiner,
+    pub(crate) context: Context,
+    /// What to tell the user before the first record.
+    pub(crate) preamble: Vec<String>,
+}
+
+impl Judge {
+    /// Finds the device, loads the checkpoint and picks the threshold.
+    pub(crate) fn new(
+        checkpoint: Option<&Path>,
+        device: DeviceArg,
+        max_fpr: Option<f64>,
+        abstain: AbstainArg,
+    ) -> Result<Self, ScanError> {
+        let device = ComputeDevice::select(device.into()).map_err(ScanError::Device)?;
+        let Checkpoint {
+            card,
+            detector,
+            sha256,
+        } = load(checkpoint, &device)?;
+        let operating = operating(&card.calibration, max_fpr)?;
+        let context = Context::new(&card, &sha256, device.label(), operating);
+        let preamble = vec![
+            format!("device {}: {}", device.label(), device.reason()),
+            format!("model {}: {}", title(&card, &sha256), threshold(operating)),
+        ];
+        let examiner = Examiner {
+            limits: OpenOptions::default(),
+            rules: Rules {
+                calibration: card.calibration,
+                operating,
+                pooling: card.input.pooling,
+                modalities: card.modalities,
+                abstain: abstain == AbstainArg::On,
+            },
+            spec: card.input,
+            model: ModelId {
+                name: card.name,
+                version: card.version,
+                sha256,
+            },
+            device: device.label().to_owned(),
+            evidence: Evidence::new(None)?,
+            digest_pixels: false,
+            previews: None,
+        };
+        Ok(Self {
+            device,
+            detector,
+            examiner,
+            context,
+            preamble,
         })
     }
 }

@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
+use std::io::{BufRead, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
-use serde::Deserialize;
-
+use crate::ScanError;
 use crate::summary::Counts;
-use crate::{ScanError, Status, Verdict};
+use crate::tables::Row;
 
 /// The paths that an earlier run recorded, with how often: two paths that are no UTF-8 may read the
 /// same.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Recorded {
     paths: HashMap<String, u32>,
     /// What the records said, for the summary and the exit status of the whole.
@@ -30,21 +29,36 @@ impl Recorded {
             _ => false,
         }
     }
+
+    /// Whether every record was taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.values().all(|count| *count == 0)
+    }
+
+    /// Takes note of a record of the earlier run, or says why this run cannot go on with it.
+    pub(crate) fn accept(&mut self, row: &Row, made: Made<'_>) -> Result<(), String> {
+        if row.model.sha256 != made.sha256 {
+            return Err("an earlier run with another checkpoint wrote it".into());
+        }
+        // Decimal numbers may lose their last bit on the way.
+        if row
+            .threshold
+            .is_some_and(|other| (other - made.threshold).abs() > 1e-12)
+        {
+            return Err("an earlier run with another --max-fpr wrote it".into());
+        }
+        *self.paths.entry(row.path.clone()).or_default() += 1;
+        self.counts.add(row.status, row.verdict);
+        Ok(())
+    }
 }
 
-/// The part of a record that matters here.
-#[derive(Deserialize)]
-struct Line {
-    path: String,
-    status: Status,
-    verdict: Option<Verdict>,
-    threshold: Option<f64>,
-    model: Model,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    sha256: String,
+/// By what an earlier run must have judged for this one to go on with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made<'a> {
+    /// SHA-256 of the checkpoint.
+    pub(crate) sha256: &'a str,
+    pub(crate) threshold: f64,
 }
 
 /// Opens the output of an earlier run for appending. A last line that was cut off is removed; a file
@@ -52,11 +66,7 @@ struct Model {
 ///
 /// # Errors
 /// [`ScanError::Resume`] when a whole line is no record, or another checkpoint or threshold made it.
-pub(crate) fn reopen(
-    path: &Path,
-    sha256: &str,
-    threshold: f64,
-) -> Result<(File, Recorded), ScanError> {
+pub(crate) fn reopen(path: &Path, made: Made<'_>) -> Result<(File, Recorded), ScanError> {
     let io = |source| ScanError::Output {
         path: path.to_owned(),
         source,
@@ -82,24 +92,9 @@ pub(crate) fn reopen(
         if line.last() != Some(&b'\n') {
             break;
         }
-        let record: Line = serde_json::from_slice(&line)
+        let row: Row = serde_json::from_slice(&line)
             .map_err(|error| refuse(format!("line {number} is no record of a scan: {error}")))?;
-        if record.model.sha256 != sha256 {
-            return Err(refuse(
-                "an earlier run with another checkpoint wrote it".into(),
-            ));
-        }
-        // JSON numbers may lose their last bit on the way.
-        if record
-            .threshold
-            .is_some_and(|other| (other - threshold).abs() > 1e-12)
-        {
-            return Err(refuse(
-                "an earlier run with another --max-fpr wrote it".into(),
-            ));
-        }
-        *recorded.paths.entry(record.path).or_default() += 1;
-        recorded.counts.add(record.status, record.verdict);
+        recorded.accept(&row, made).map_err(refuse)?;
         whole += length as u64;
     }
     let mut file = reader.into_inner();
@@ -109,18 +104,14 @@ pub(crate) fn reopen(
     Ok((file, recorded))
 }
 
-/// Makes an output file anew.
-pub(crate) fn create(path: &Path) -> Result<File, ScanError> {
-    File::create(path).map_err(|source: io::Error| ScanError::Output {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    fn made(sha256: &str, threshold: f64) -> Made<'_> {
+        Made { sha256, threshold }
+    }
 
     fn line(path: &str) -> String {
         format!(
@@ -138,7 +129,7 @@ mod tests {
             format!("{}{}{}", line("a"), line("b"), "{\"path\":\"c\""),
         )
         .unwrap();
-        let (mut file, mut recorded) = reopen(&path, "ab", 0.5).unwrap();
+        let (mut file, mut recorded) = reopen(&path, made("ab", 0.5)).unwrap();
         assert!(recorded.take("a") && recorded.take("b"));
         assert!(!recorded.take("a") && !recorded.take("c"));
         assert_eq!(recorded.counts.authentic, 2);
@@ -153,16 +144,16 @@ mod tests {
         let path = folder.path().join("out.jsonl");
         std::fs::write(&path, line("a")).unwrap();
         assert!(matches!(
-            reopen(&path, "cd", 0.5),
+            reopen(&path, made("cd", 0.5)),
             Err(ScanError::Resume { .. })
         ));
         assert!(matches!(
-            reopen(&path, "ab", 0.6),
+            reopen(&path, made("ab", 0.6)),
             Err(ScanError::Resume { .. })
         ));
         std::fs::write(&path, "not a record\n").unwrap();
         assert!(matches!(
-            reopen(&path, "ab", 0.5),
+            reopen(&path, made("ab", 0.5)),
             Err(ScanError::Resume { .. })
         ));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a record\n");

@@ -24,16 +24,21 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         selection,
         format,
         output,
+        mut report,
         before,
         mut ledger,
         ..
     } = plan;
-    let mut output = Output::new(format, output, arguments.output.as_deref());
+    let mut output = Output::new(format, output, arguments.output_file())?;
     let mut summary = Summary::new(before);
     let progress = progress(arguments.quiet);
     let start = Instant::now();
     let mut closed = false;
     let mut put_out = |record: &Record| {
+        // The report first: after an interruption it may hold a record more, never one less.
+        if let Some((report, _)) = &mut report {
+            report.add(record)?;
+        }
         progress
             .suspend(|| output.write(record))
             .inspect_err(|error| {
@@ -67,11 +72,17 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         // Whoever read has seen enough: a clean end, and nothing more to say.
         Err(_) if closed => return Ok(summary.status()),
         Err(error) => return Err(error),
-        Ok(()) => {}
+        Ok(()) => output.finish()?,
     }
+    let page = report
+        .map(|(report, context)| report.finish(&context))
+        .transpose()?;
     if !arguments.quiet {
         let series = format == FormatArg::Text;
         tell(&summary.lines(start.elapsed(), series));
+        if let Some(page) = page {
+            tell(&[format!("report {}", page.display())]);
+        }
     }
     Ok(summary.status())
 }

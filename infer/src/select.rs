@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 use crate::Shard;
 use crate::resume::Recorded;
 
-/// Passes over what is met twice, belongs to another shard, was recorded before, or is the output.
+/// Passes over what is met twice, belongs to another shard, was recorded before, or is
+/// what this run writes.
 #[derive(Debug)]
 pub(crate) struct Selection {
     shard: Option<Shard>,
     recorded: Recorded,
-    output: Option<PathBuf>,
+    /// What this run writes itself: files, or folders with all that is in them.
+    own: Vec<PathBuf>,
     /// Digests of the paths met; `None` where no path can be met twice.
     met: Option<HashSet<u128>>,
-    /// What the scan itself writes beside its output, with everything below.
-    own: Vec<PathBuf>,
 }
 
 impl Selection {
@@ -25,21 +25,23 @@ impl Selection {
     pub(crate) fn new(
         shard: Option<Shard>,
         recorded: Recorded,
-        output: Option<&Path>,
+        own: &[&Path],
         several: bool,
     ) -> Self {
         Self {
             shard,
             recorded,
-            output: output.and_then(|path| path.canonicalize().ok()),
+            own: own
+                .iter()
+                .filter_map(|path| path.canonicalize().ok())
+                .collect(),
             met: several.then(HashSet::new),
-            own: Vec::new(),
         }
     }
 
     /// Passes over `own` too, canonical paths of files and folders.
     pub(crate) fn without(mut self, own: Vec<PathBuf>) -> Self {
-        self.own = own;
+        self.own.extend(own);
         self
     }
 
@@ -56,27 +58,22 @@ impl Selection {
         {
             return false;
         }
-        !self.is_output(path) && !self.is_own(path) && !self.recorded.take(&path.to_string_lossy())
+        !self.is_own(path) && !self.recorded.take(&path.to_string_lossy())
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        !self.own.is_empty()
-            && path
-                .canonicalize()
-                .is_ok_and(|path| self.own.iter().any(|own| path.starts_with(own)))
-    }
-
-    fn is_output(&self, path: &Path) -> bool {
-        self.output.as_ref().is_some_and(|output| {
-            output.file_name() == path.file_name()
-                && path.canonicalize().is_ok_and(|path| path == *output)
+        self.own.iter().any(|own| {
+            // Cheap first: resolving every path of an archive would take its time.
+            let named = |part| Some(part) == own.file_name();
+            path.iter().any(|part| named(part))
+                && path.canonicalize().is_ok_and(|path| path.starts_with(own))
         })
     }
 }
 
 /// A number that depends on the path alone: not on content, machine or run. `a//b` and `a/./b` are
 /// one path.
-fn digest(path: &Path) -> u128 {
+pub(crate) fn digest(path: &Path) -> u128 {
     let tidy: PathBuf = path.components().collect();
     let hash = Sha256::digest(tidy.as_os_str().as_encoded_bytes());
     hash.iter()
@@ -89,7 +86,7 @@ mod tests {
     use super::*;
 
     fn select(shard: Option<Shard>, several: bool) -> Selection {
-        Selection::new(shard, Recorded::default(), None, several)
+        Selection::new(shard, Recorded::default(), &[], several)
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Counts {
         *field += 1;
     }
 
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.authentic + self.synthetic + self.tampered + self.abstain + self.errors
     }
 }

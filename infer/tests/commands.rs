@@ -64,7 +64,7 @@ fn a_pipe_gets_json_lines_and_text_is_for_the_eye() {
         "{said}"
     );
     assert_eq!(stderr(&bench.run(&["--quiet"])), "");
-    let refused = bench.run(&["--format", "csv"]);
+    let refused = bench.run(&["--format", "xml"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("jsonl"));
 }

@@ -61,8 +61,12 @@ type Sink<'s> = dyn FnMut(&Record) -> Result<(), ScanError> + 's;
 
 impl Ledger {
     /// Opens the log of `--log`, if there is that flag, before anything is written. `model` is the
-    /// SHA-256 of the checkpoint.
-    pub(crate) fn open(arguments: &ScanArgs, model: &str) -> Result<Option<Self>, ScanError> {
+    /// SHA-256 of the checkpoint, `output` where records are written.
+    pub(crate) fn open(
+        arguments: &ScanArgs,
+        output: Option<&Path>,
+        model: &str,
+    ) -> Result<Option<Self>, ScanError> {
         let Some(folder) = &arguments.ledger.log else {
             return Ok(None);
         };
@@ -95,7 +99,7 @@ impl Ledger {
             oldest: Instant::now(),
         };
         if !arguments.resume
-            && let Some(output) = &arguments.output
+            && let Some(output) = output
         {
             // That of an earlier run, which is about to be overwritten with its output.
             let _ = std::fs::remove_file(beside(output));
@@ -128,7 +132,8 @@ impl Ledger {
                 size
             }
         };
-        if resumed {
+        // A run that ended has made a table of its records; then nothing is missing.
+        if resumed && output.exists() {
             self.catch_up(start, output)?;
         }
         Ok(())

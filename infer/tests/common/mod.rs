@@ -1,6 +1,8 @@
 //! A folder to scan, checkpoints whose verdicts are known beforehand, and the real binary.
 #![allow(dead_code, missing_docs)]
 
+pub mod browser;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
