@@ -32,7 +32,10 @@ pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, ManifestReader, STANDARD_COLUMNS, Split, Table,
 };
 pub use crate::near_duplicate::{Fingerprint, NearDuplicate, Similarity, near_duplicates};
-pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};
+pub use crate::open::{
+    Image, JpegComponent, OpenOptions, inflate_zlib, jpeg_first_component, open, open_bytes,
+    quiet_decoder_panics,
+};
 pub use crate::pack::{Pack, PackError, PackImage, PackOptions, Packed, pack};
 pub use crate::split::{
     Division, DivisionError, DivisionOptions, Leak, LeakKind, Provenance, SplitOptions, Term,

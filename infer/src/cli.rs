@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    AuditArgs, ExplainArgs, LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs,
+    AuditArgs, ExplainArgs, InspectArgs, LogCommand, ModelArgs, ScanArgs, SignArgs,
+    VerifySignatureArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -13,6 +14,7 @@ Examples:
   veraray scan chest.dcm brain.nii.gz knee.png  a few files
   find /archive -name '*.dcm' | veraray scan - > verdicts.jsonl
   veraray explain chest.dcm --html why.html     heat map, spectrum, what drove the score
+  veraray inspect chest.dcm                     metadata findings, compression history, signatures
   veraray model                                 what the detector was trained on and is not good for
 
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.
@@ -41,6 +43,9 @@ pub enum Command {
     /// Merge the outputs of several scans, and check that nothing is missing
     #[command(after_help = crate::audit::AUDIT_EXAMPLES, arg_required_else_help = true)]
     Audit(AuditArgs),
+    /// Say what files tell of their own history: metadata, compression, provenance, signatures
+    #[command(after_help = crate::inspect::INSPECT_EXAMPLES, arg_required_else_help = true)]
+    Inspect(InspectArgs),
     /// Print the checkpoint's card: training data, metrics, thresholds, limits, licence
     #[command(after_help = crate::model::MODEL_EXAMPLES)]
     Model(ModelArgs),

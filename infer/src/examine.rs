@@ -11,6 +11,7 @@ use veraray_model::InputSpec;
 
 use crate::forward::Forward;
 use crate::frames::{FrameScorer, Outcome};
+use crate::inspect;
 use crate::judge::Rules;
 use crate::log::pixels;
 use crate::report::{Previews, Sitting};
@@ -96,6 +97,10 @@ impl Examiner {
         let mut signature = None;
         let (digest, image) = open_digested(path, &self.limits, &mut |bytes| {
             signature = Some(self.evidence.look(path, bytes));
+            // Findings stand beside a verdict: whatever goes wrong here must not fail the record.
+            if let Some(bytes) = bytes {
+                record.findings = catch_unwind(|| inspect::cheap(bytes)).unwrap_or_default();
+            }
         });
         record.sha256 = digest;
         // Also of objects without pixels: reports are signed more often than images.
@@ -121,7 +126,8 @@ impl Examiner {
         let outcome = scorer.score(&mut image);
         *spent = scorer.spent;
         notes.append(&mut scorer.notes);
-        record.findings = notes.into_iter().take(MOST_NOTES).map(note).collect();
+        let notes = notes.into_iter().take(MOST_NOTES).map(note);
+        record.findings.splice(..0, notes);
         if self.digest_pixels {
             record.pixels = pixels(&mut image);
         }

@@ -14,6 +14,7 @@ mod explain;
 mod forward;
 mod frames;
 mod gpu;
+mod inspect;
 mod judge;
 mod log;
 mod merge;
@@ -43,6 +44,7 @@ pub use audit::AuditArgs;
 pub use cli::{Cli, Command};
 pub use error::ScanError;
 pub use explain::{ExplainArgs, ExplainFormat};
+pub use inspect::{InspectArgs, InspectFormat, SeverityArg};
 pub use log::{
     AppendArgs, CheckpointArgs, CosignArgs, InitArgs, LedgerArgs, LogCommand, ProveArgs,
     VerifyArgs, WitnessArgs,
@@ -87,6 +89,7 @@ pub fn run(cli: &Cli) -> Result<ExitStatus, ScanError> {
         Command::Scan(arguments) => scan::scan(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
         Command::Audit(arguments) => audit::audit(arguments),
+        Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Model(arguments) => model::print(arguments),
         Command::Log(command) => log::run(command),
         Command::Sign(arguments) => signature::sign(arguments),
