@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use rand::rngs::StdRng;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use veraray_datasets::{Entry, Plane, Split};
 use veraray_model::Checkpoint;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use veraray_provenance::signature::{
-    Element, Encoding, Item, Malformed, StoredFile, Value, VrChoice, body, parse, split,
+    Element, Encoding, Item, Limits, Malformed, StoredFile, Value, VrChoice, body, parse, split,
 };
 
 /// A tag as one number: group in the high half.
@@ -127,17 +127,28 @@ pub(super) struct Parts<'a> {
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const IMPLICIT: &str = "1.2.840.10008.1.2";
 
+/// What reading one file may cost.
+fn limits() -> Limits {
+    Limits::among_many()
+}
+
 impl<'a> Parts<'a> {
     /// Takes a file apart. `None` where nothing looks like DICOM.
     pub(super) fn split(bytes: &'a [u8]) -> Option<Self> {
         if bytes.get(128..132) == Some(b"DICM")
             && let Ok((syntax, at)) = split(bytes)
         {
-            let meta = parse(EXPLICIT, bytes.get(132..at)?, VrChoice::default()).ok();
+            let meta = parse(
+                EXPLICIT,
+                bytes.get(132..at)?,
+                VrChoice::default(),
+                limits().nodes,
+            )
+            .ok();
             return Some(Self {
                 preamble: bytes.get(..128),
                 meta,
-                body: body(bytes, &syntax, at).ok()?,
+                body: body(bytes, &syntax, at, limits().inflated_bytes).ok()?,
                 transfer_syntax: Some(syntax),
             });
         }
@@ -166,7 +177,7 @@ impl<'a> Parts<'a> {
             _ => IMPLICIT,
         };
         let syntax = self.transfer_syntax.as_deref().unwrap_or(guess);
-        match parse(syntax, &self.body, VrChoice::default()) {
+        match parse(syntax, &self.body, VrChoice::default(), limits().nodes) {
             Ok(file) => Some((file, None)),
             Err(error) => {
                 // What lies before the broken element is still worth reading. Its header has 12 or 8
@@ -175,7 +186,13 @@ impl<'a> Parts<'a> {
                 let cuts = if long { [12, 8, 0] } else { [8, 12, 0] };
                 let before = cuts.into_iter().find_map(|header| {
                     let end = error.at.checked_sub(header)?;
-                    parse(syntax, self.body.get(..end)?, VrChoice::default()).ok()
+                    parse(
+                        syntax,
+                        self.body.get(..end)?,
+                        VrChoice::default(),
+                        limits().nodes,
+                    )
+                    .ok()
                 })?;
                 Some((before, Some(error)))
             }
