@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log_support::*;
 use veraray_provenance::log::*;
@@ -231,7 +231,11 @@ fn killed_at_every_step() {
 fn killed_at_random_moments() {
     let (dir, log, key) = new_log(100);
     let remembered = log.checkpoint(&key).unwrap();
-    let (mut all, mut seed) = (Acks::new(), 12_345_u64);
+    // How long a child takes to begin: on a busy machine most of its life.
+    let begun = Instant::now();
+    let (mut all, _) = run(spawn(dir.path(), usize::MAX, 1, 1, 900_000, false));
+    let start = u64::try_from(begun.elapsed().as_micros()).unwrap();
+    let mut seed = 12_345_u64;
     for round in 0..40 {
         let mut child = spawn(
             dir.path(),
@@ -242,7 +246,9 @@ fn killed_at_random_moments() {
             round % 2 == 0,
         );
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        sleep(Duration::from_micros(5_000 + (seed >> 33) % 150_000));
+        sleep(Duration::from_micros(
+            5_000 + (seed >> 33) % (150_000 + 2 * start),
+        ));
         child.kill().unwrap();
         child.wait().unwrap();
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {

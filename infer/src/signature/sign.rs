@@ -28,8 +28,8 @@ With a timestamp of an authority (RFC 3161), asked by a command or by hand:
   veraray sign signed.dcm --timestamp-reply r.tsr --output stamped.dcm
 
 The original is never changed unless --in-place asks for it, and the signed file is readable by its
-owner only. Keys are PEM (PKCS#8, PKCS#1 or SEC1) or DER (PKCS#8), unencrypted: RSA, P-256, P-384 or
-P-521; the profiles want RSA. Signatures are PKCS#1 v1.5 or ECDSA; DICOM names no RSA-PSS.";
+owner only. Keys are PKCS#8, PKCS#1 or SEC1, PEM or DER, unencrypted: RSA, P-256, P-384 or P-521; the
+profiles want RSA. Signatures are PKCS#1 v1.5 or ECDSA; DICOM names no RSA-PSS.";
 
 /// Largest answer taken from a timestamping authority.
 const MAX_REPLY: u64 = 1 << 20;

@@ -37,8 +37,7 @@ impl std::fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads a PEM file with a PKCS#8, PKCS#1 (RSA) or SEC 1 (elliptic curve) key, or a PKCS#8 key
-    /// in DER.
+    /// Reads a PKCS#8, PKCS#1 (RSA) or SEC 1 (elliptic curve) key, in PEM or DER.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no unencrypted key of a supported kind.
@@ -57,7 +56,10 @@ impl PrivateKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         if !text.contains("-----BEGIN ") {
-            return Self::from_pkcs8(bytes).ok_or("no PEM, and no PKCS#8 key of a supported kind");
+            let key = Self::from_pkcs8(bytes).or_else(|| Self::from_pkcs1(bytes));
+            return key
+                .or_else(|| Self::from_sec1(bytes))
+                .ok_or("no PEM, and no key of a supported kind in DER");
         }
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
             return Err("the key is encrypted; decrypt it first (openssl pkey)");
@@ -66,9 +68,7 @@ impl PrivateKey {
             let der = Zeroizing::new(der);
             let key = match label.as_str() {
                 "PRIVATE KEY" => Self::from_pkcs8(&der),
-                "RSA PRIVATE KEY" => rsa::RsaPrivateKey::from_pkcs1_der(&der)
-                    .ok()
-                    .map(|k| Self(Kind::Rsa(Box::new(k)))),
+                "RSA PRIVATE KEY" => Self::from_pkcs1(&der),
                 "EC PRIVATE KEY" => Self::from_sec1(&der),
                 _ => continue,
             };
@@ -85,6 +85,11 @@ impl PrivateKey {
         let p384 = || p384::SecretKey::from_pkcs8_der(der).ok().map(Kind::P384);
         let p521 = || p521::SecretKey::from_pkcs8_der(der).ok().map(Kind::P521);
         rsa.or_else(p256).or_else(p384).or_else(p521).map(Self)
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Option<Self> {
+        let key = rsa::RsaPrivateKey::from_pkcs1_der(der).ok()?;
+        Some(Self(Kind::Rsa(Box::new(key))))
     }
 
     fn from_sec1(der: &[u8]) -> Option<Self> {
