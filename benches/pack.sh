@@ -41,6 +41,7 @@ pictures("full", 4000, 256)
 PY
 {
     benches/machine.sh
+    echo "program: ${VERARAY_TRAIN_NOTE:-release build}"
     for set in small2k small20k full; do
         /usr/bin/time -f '%e s, peak memory %M KiB' -o "$work/time" \
             "$train" data pack --quiet "$work/$set.csv" --output "$work/$set.h5" --jobs 2
