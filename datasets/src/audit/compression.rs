@@ -119,9 +119,13 @@ fn periodicity(image: &GrayImage) -> [f64; 3] {
             .iter()
             .copied()
             .fold((1, 0.0), |a, b| if b.1 > a.1 { b } else { a });
+        // Steps near the best one, and its multiples and divisors, only repeat it.
+        let other = |step: usize| {
+            step % best.0 != 0 && best.0 % step != 0 && 3 * step.abs_diff(best.0) > best.0
+        };
         let second = strengths
             .iter()
-            .filter(|(step, _)| step % best.0 != 0 && best.0 % step != 0)
+            .filter(|(step, _)| other(*step))
             .fold(0.0f64, |a, b| a.max(b.1));
         result[0] += share * best.1;
         result[1] += share * second;
