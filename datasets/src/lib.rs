@@ -33,8 +33,8 @@ pub use crate::manifest::{
 };
 pub use crate::near_duplicate::{Fingerprint, NearDuplicate, Similarity, near_duplicates};
 pub use crate::open::{
-    Image, JpegComponent, OpenOptions, inflate_zlib, jpeg_first_component, open, open_bytes,
-    quiet_decoder_panics,
+    Image, JpegComponent, OpenOptions, inflate_raw, inflate_zlib, jpeg_first_component, open,
+    open_bytes, quiet_decoder_panics,
 };
 pub use crate::pack::{Pack, PackError, PackImage, PackOptions, Packed, pack};
 pub use crate::split::{
