@@ -26,7 +26,7 @@ const TEST: u64 = 0x7e57;
 pub struct Selection {
     /// The split, as the checkpoint's own recipe assigns it; `None`: every image of the manifest.
     pub split: Option<Split>,
-    /// Values of the manifest's `set` column; empty: those of the recipe.
+    /// Values of the manifest's `set` column, or `all`; empty: those of the recipe.
     pub sets: Vec<String>,
     /// Families to judge; empty: all.
     pub families: Vec<String>,
@@ -108,7 +108,9 @@ impl Bench {
             })?;
         // The card decides what pixels look like; a recalibrated card may differ from the recipe.
         recipe.input = checkpoint.card.input.clone();
-        if !selection.sets.is_empty() {
+        if selection.sets == ["all"] {
+            recipe.data.sets.clear();
+        } else if !selection.sets.is_empty() {
             recipe.data.sets.clone_from(&selection.sets);
         }
         let held_out = std::mem::take(&mut recipe.data.exclude_families);
