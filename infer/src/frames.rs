@@ -45,14 +45,9 @@ pub(crate) struct ScoredFrame {
 }
 
 impl ScoredFrame {
-    /// Mean of the tiles' logits.
-    pub(crate) fn logit(&self) -> f64 {
-        let sum: f64 = self
-            .tiles
-            .iter()
-            .map(|tile| f64::from(tile.score.logit))
-            .sum();
-        sum / self.tiles.len() as f64
+    /// The tiles' logits.
+    pub(crate) fn logits(&self) -> impl Iterator<Item = f64> {
+        self.tiles.iter().map(|tile| f64::from(tile.score.logit))
     }
 }
 

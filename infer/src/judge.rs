@@ -1,6 +1,6 @@
 //! From scores to a verdict.
 
-use veraray_model::Calibration;
+use veraray_model::{Calibration, Pooling};
 
 use crate::frames::ScoredFrame;
 use crate::{Region, Verdict, regions, wording};
@@ -22,6 +22,8 @@ pub(crate) struct Operating {
 pub(crate) struct Rules {
     pub(crate) calibration: Calibration,
     pub(crate) operating: Operating,
+    /// How tiles become a frame, and frames an image.
+    pub(crate) pooling: Pooling,
     /// Modalities the detector was trained on.
     pub(crate) modalities: Vec<String>,
     /// Whether doubtful verdicts are withheld.
@@ -47,7 +49,10 @@ impl Rules {
         count: u32,
         modality: Option<&str>,
     ) -> Option<Judgement> {
-        let logit = frames.iter().map(ScoredFrame::logit).sum::<f64>() / frames.len() as f64;
+        let pooled = frames
+            .iter()
+            .filter_map(|frame| self.pooling.pool(frame.logits()));
+        let logit = self.pooling.pool(pooled)?;
         let score = self.calibration.score(logit);
         if !(logit.is_finite() && score.is_finite()) {
             return None;
@@ -127,6 +132,7 @@ mod tests {
                 threshold,
                 false_alarms: Some(0.01),
             },
+            pooling: Pooling::Mean,
             modalities: vec!["CR".into()],
             abstain: true,
         }

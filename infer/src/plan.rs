@@ -86,10 +86,11 @@ impl Plan {
             },
             examiner: Examiner {
                 limits: OpenOptions::default(),
-                spec: card.input,
+                spec: card.input.clone(),
                 rules: Rules {
                     calibration: card.calibration,
                     operating,
+                    pooling: card.input.pooling,
                     modalities: card.modalities,
                     abstain: arguments.abstain == AbstainArg::On,
                 },

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,8 @@ pub struct LossWeights {
     pub map: f64,
     /// Labels are drawn this far towards one half, in `[0, 0.5)`.
     pub smoothing: f64,
+    /// Most that a manipulated cell of a partly manipulated tile weighs beside the others.
+    pub rarity: f64,
 }
 
 impl Default for LossWeights {
@@ -103,6 +105,7 @@ impl Default for LossWeights {
         Self {
             map: 0.5,
             smoothing: 0.02,
+            rarity: 8.0,
         }
     }
 }
@@ -143,7 +146,7 @@ impl Detector {
     pub fn forward(&self, pixels: Tensor<4>) -> Detection {
         let spatial = self.spatial.forward(pixels.clone());
         let (local, global) = self.frequency.forward(pixels);
-        let fused = relu(self.fuse.forward(Tensor::cat(vec![spatial, local], 1)));
+        let fused = self.fuse.forward(Tensor::cat(vec![spatial, local], 1));
         let [batch, channels, height, width] = fused.dims();
         let map = self
             .map
@@ -177,8 +180,11 @@ impl Detector {
         masks: Tensor<3>,
         weights: LossWeights,
     ) -> Loss {
-        let logit = cross_entropy(detection.logits.clone(), smooth(labels, weights.smoothing));
-        let map = cross_entropy(detection.map.clone(), smooth(masks, weights.smoothing));
+        let logit =
+            cross_entropy(detection.logits.clone(), smooth(labels, weights.smoothing)).mean();
+        let share = rarity(masks.clone(), weights.rarity);
+        let cells = cross_entropy(detection.map.clone(), smooth(masks, weights.smoothing));
+        let map = (cells * share.clone()).sum() / share.sum();
         Loss {
             total: logit.clone() + map.clone().mul_scalar(weights.map),
             logit,
@@ -193,13 +199,24 @@ fn smooth<const D: usize>(targets: Tensor<D>, smoothing: f64) -> Tensor<D> {
         .add_scalar(smoothing)
 }
 
-/// Mean binary cross-entropy from logits, in the form that does not overflow.
-fn cross_entropy<const D: usize>(logits: Tensor<D>, targets: Tensor<D>) -> Tensor<1> {
+/// Weights of the map's cells: in a tile of which less than half is manipulated, what is manipulated
+/// weighs as much as the rest, but at most `most` times as much per cell. Else a lesion of a few cells
+/// would be lost among hundreds that show nothing.
+fn rarity(masks: Tensor<3>, most: f64) -> Tensor<3> {
+    let share = masks.clone().mean_dim(2).mean_dim(1).add_scalar(1e-3);
+    let gain = share
+        .recip()
+        .mul_scalar(0.5)
+        .clamp(1.0, most.max(1.0))
+        .sub_scalar(1.0);
+    (masks * gain).add_scalar(1.0)
+}
+
+/// Binary cross-entropy from logits, in the form that does not overflow, one by one.
+fn cross_entropy<const D: usize>(logits: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
     // -t·ln σ(z) - (1-t)·ln σ(-z), and ln σ(-z) = ln σ(z) - z.
     let log_positive = log_sigmoid(logits.clone());
     let negative = log_positive.clone() - logits;
     let complement = targets.clone().neg().add_scalar(1.0);
-    (targets * log_positive + complement * negative)
-        .neg()
-        .mean()
+    (targets * log_positive + complement * negative).neg()
 }

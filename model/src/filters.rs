@@ -14,21 +14,35 @@ pub(crate) const RESIDUALS: usize = 4;
 pub(crate) const BLOCK: usize = 8;
 
 /// Horizontal, vertical and diagonal neighbour differences and the 3×3 second-order residual.
+#[rustfmt::skip]
+pub(crate) const RESIDUAL_KERNELS: [f32; RESIDUALS * 9] = [
+    0.0, 0.0, 0.0,  0.0, -1.0, 1.0,  0.0, 0.0, 0.0,
+    0.0, 0.0, 0.0,  0.0, -1.0, 0.0,  0.0, 1.0, 0.0,
+    0.0, 0.0, 0.0,  0.0, -1.0, 0.0,  0.0, 0.0, 1.0,
+    -0.25, 0.5, -0.25,  0.5, -1.0, 0.5,  -0.25, 0.5, -0.25,
+];
+
+/// [`RESIDUAL_KERNELS`] on a device.
 ///
 /// # Shapes
 /// - output: `[RESIDUALS, 1, 3, 3]`
 pub(crate) fn residual_kernels(device: &Device) -> Tensor<4> {
-    #[rustfmt::skip]
-    let kernels: [f32; RESIDUALS * 9] = [
-        0.0, 0.0, 0.0,  0.0, -1.0, 1.0,  0.0, 0.0, 0.0,
-        0.0, 0.0, 0.0,  0.0, -1.0, 0.0,  0.0, 1.0, 0.0,
-        0.0, 0.0, 0.0,  0.0, -1.0, 0.0,  0.0, 0.0, 1.0,
-        -0.25, 0.5, -0.25,  0.5, -1.0, 0.5,  -0.25, 0.5, -0.25,
-    ];
     Tensor::from_data(
-        TensorData::new(kernels.to_vec(), [RESIDUALS, 1, 3, 3]),
+        TensorData::new(RESIDUAL_KERNELS.to_vec(), [RESIDUALS, 1, 3, 3]),
         device,
     )
+}
+
+/// The orthonormal DCT-II of one dimension at a frequency and a position.
+pub(crate) fn wave(frequency: usize, position: usize) -> f64 {
+    let n = BLOCK as f64;
+    let scale = if frequency == 0 {
+        (1.0 / n).sqrt()
+    } else {
+        (2.0 / n).sqrt()
+    };
+    let angle = std::f64::consts::PI * (2.0 * position as f64 + 1.0) * frequency as f64 / (2.0 * n);
+    scale * angle.cos()
 }
 
 /// The orthonormal two-dimensional DCT-II basis: pixels of a block in raster order down, its
@@ -37,17 +51,6 @@ pub(crate) fn residual_kernels(device: &Device) -> Tensor<4> {
 /// # Shapes
 /// - output: `[BLOCK * BLOCK, BLOCK * BLOCK]`
 pub(crate) fn dct_basis(device: &Device) -> Tensor<2> {
-    let n = BLOCK as f64;
-    let wave = |frequency: usize, position: usize| {
-        let scale = if frequency == 0 {
-            (1.0 / n).sqrt()
-        } else {
-            (2.0 / n).sqrt()
-        };
-        let angle =
-            std::f64::consts::PI * (2.0 * position as f64 + 1.0) * frequency as f64 / (2.0 * n);
-        scale * angle.cos()
-    };
     let mut basis = Vec::with_capacity(BLOCK.pow(4));
     for pixel in 0..BLOCK * BLOCK {
         for coefficient in 0..BLOCK * BLOCK {

@@ -11,10 +11,27 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::filters::{BLOCK, dct_basis};
+#[cfg(feature = "cpu")]
+use crate::ops;
 use crate::spatial::ConvNorm;
 
-/// Floor of a coefficient's magnitude, about half a grey level of an 8-bit image.
-const FLOOR: f64 = 2e-3;
+/// How magnitudes of coefficients become features: `(ln(|c| + floor) + offset) · scale`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Magnitude {
+    pub floor: f64,
+    pub offset: f64,
+    pub scale: f64,
+    /// Added to the variance over the tile before its root.
+    pub epsilon: f64,
+}
+
+/// The floor is about half a grey level of an 8-bit image; ln|c| lies in about [-6.2, 2.1].
+const MAGNITUDE: Magnitude = Magnitude {
+    floor: 2e-3,
+    offset: 4.0,
+    scale: 0.5,
+    epsilon: 1e-6,
+};
 
 /// Coefficients of one block.
 const COEFFICIENTS: usize = BLOCK * BLOCK;
@@ -38,35 +55,50 @@ impl FrequencyBranch {
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
     /// - output: by place `[batch, local, height / 16, width / 16]`, for the tile `[batch, global]`
     pub(crate) fn forward(&self, pixels: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
-        let [batch, _, height, width] = pixels.dims();
-        let half = BLOCK / 2;
-        let aligned = magnitudes(pixels.clone());
-        let shifted = magnitudes(pixels.narrow(2, half, height - BLOCK).narrow(
-            3,
-            half,
-            width - BLOCK,
-        ));
-        let all = Tensor::cat(vec![aligned.clone(), shifted], 1);
-        let mean = all.clone().mean_dim(1);
-        let spread = (all - mean.clone())
-            .square()
-            .mean_dim(1)
-            .add_scalar(1e-6)
-            .sqrt();
-        let statistics = Tensor::cat(vec![mean, spread], 2).reshape([batch, 2 * COEFFICIENTS]);
-        // Four blocks make one cell of the map.
-        let (rows, columns) = (height / (2 * BLOCK), width / (2 * BLOCK));
-        let local = aligned
-            .reshape([batch, rows, 2, columns, 2, COEFFICIENTS])
-            .mean_dim(4)
-            .mean_dim(2)
-            .reshape([batch, rows, columns, COEFFICIENTS])
-            .permute([0, 3, 1, 2]);
+        let (local, statistics) = block_statistics(pixels);
         (
-            relu(self.local.forward(local)),
+            self.local.forward(local),
             relu(self.global.forward(statistics)),
         )
     }
+}
+
+/// Mean log magnitudes by place, and their mean and spread over the tile.
+///
+/// # Shapes
+/// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
+/// - output: by place `[batch, COEFFICIENTS, height / 16, width / 16]`, for the tile
+///   `[batch, 2 * COEFFICIENTS]`
+fn block_statistics(pixels: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
+    #[cfg(feature = "cpu")]
+    if let Some(found) = ops::fixed::block_statistics(&pixels, MAGNITUDE) {
+        return found;
+    }
+    let [batch, _, height, width] = pixels.dims();
+    let half = BLOCK / 2;
+    let aligned = magnitudes(pixels.clone());
+    let shifted = magnitudes(
+        pixels
+            .narrow(2, half, height - BLOCK)
+            .narrow(3, half, width - BLOCK),
+    );
+    let all = Tensor::cat(vec![aligned.clone(), shifted], 1);
+    let mean = all.clone().mean_dim(1);
+    let spread = (all - mean.clone())
+        .square()
+        .mean_dim(1)
+        .add_scalar(MAGNITUDE.epsilon)
+        .sqrt();
+    let statistics = Tensor::cat(vec![mean, spread], 2).reshape([batch, 2 * COEFFICIENTS]);
+    // Four blocks make one cell of the map.
+    let (rows, columns) = (height / (2 * BLOCK), width / (2 * BLOCK));
+    let local = aligned
+        .reshape([batch, rows, 2, columns, 2, COEFFICIENTS])
+        .mean_dim(4)
+        .mean_dim(2)
+        .reshape([batch, rows, columns, COEFFICIENTS])
+        .permute([0, 3, 1, 2]);
+    (local, statistics)
 }
 
 /// Log magnitudes of the block DCT, scaled to order one.
@@ -82,13 +114,43 @@ fn magnitudes(pixels: Tensor<4>) -> Tensor<3> {
         .reshape([batch, rows, BLOCK, columns, BLOCK])
         .permute([0, 1, 3, 2, 4])
         .reshape([batch * rows * columns, COEFFICIENTS]);
-    // ln|c| lies in about [-6.2, 2.1].
     blocks
         .matmul(basis)
         .abs()
-        .add_scalar(FLOOR)
+        .add_scalar(MAGNITUDE.floor)
         .log()
-        .add_scalar(4.0)
-        .mul_scalar(0.5)
+        .add_scalar(MAGNITUDE.offset)
+        .mul_scalar(MAGNITUDE.scale)
         .reshape([batch, rows * columns, COEFFICIENTS])
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_for_statistics_is_the_composition() {
+        let device = Device::flex();
+        let noise = Tensor::<4>::random([2, 1, 64, 96], Distribution::Uniform(0.0, 1.0), &device);
+        let flat = Tensor::<4>::full([1, 1, 32, 32], 0.5, &device);
+        for pixels in [noise, flat] {
+            let found = block_statistics(pixels.clone());
+            let expected = block_statistics(pixels.autodiff().require_grad());
+            let values = |(local, tile): (Tensor<4>, Tensor<2>)| {
+                let [local, tile] = [local.into_data(), tile.into_data()];
+                [local, tile].map(|data| data.try_to_vec::<f32>().unwrap())
+            };
+            for (found, expected) in values(found).iter().zip(values(expected)) {
+                assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!(
+                        (found - expected).abs() < 1e-3,
+                        "{found} against {expected}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Pooling;
+
 /// Which views of an image are scored and pooled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +45,9 @@ pub struct InputSpec {
     pub max_native_tiles: usize,
     /// Most frames scored per volume or multi-frame image, evenly spaced.
     pub max_frames: usize,
+    /// How the logits of an image's tiles, and of its frames, become one.
+    #[serde(default)]
+    pub pooling: Pooling,
 }
 
 impl Default for InputSpec {
@@ -55,6 +60,7 @@ impl Default for InputSpec {
             resampling: Resampling::Lanczos3,
             max_native_tiles: 8,
             max_frames: 32,
+            pooling: Pooling::default(),
         }
     }
 }

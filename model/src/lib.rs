@@ -13,6 +13,10 @@ mod error;
 mod filters;
 mod frequency;
 mod input;
+#[cfg(feature = "cpu")]
+mod kernel;
+mod ops;
+mod pool;
 mod resample;
 mod spatial;
 mod tiles;
@@ -26,5 +30,6 @@ pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
+pub use pool::Pooling;
 pub use resample::lanczos3;
 pub use tiles::{Tile, Unsuitable};

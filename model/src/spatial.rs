@@ -13,12 +13,13 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::filters::{RESIDUALS, residual_kernels};
+use crate::ops::{self, LayerOptions};
 
 /// Gain before the residuals are truncated to [-1, 1]: one grey level of an 8-bit image becomes 0.12, and
 /// differences above eight levels saturate, so that texture and noise weigh as much as anatomy.
 const RESIDUAL_GAIN: f64 = 30.0;
 
-/// Convolution without bias, batch normalisation and an optional rectifier.
+/// Convolution without bias, batch normalisation, possibly a residual, and a rectifier.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
     conv: Conv2d,
@@ -42,8 +43,51 @@ impl ConvNorm {
         }
     }
 
+    /// Convolves, normalises and rectifies.
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(input))
+        self.run(input, None)
+    }
+
+    /// Convolves, normalises, adds and rectifies.
+    fn forward_add(&self, input: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
+        self.run(input, Some(residual))
+    }
+
+    fn run(&self, input: Tensor<4>, residual: Option<Tensor<4>>) -> Tensor<4> {
+        let norm = &self.norm;
+        let (weight, gamma, beta) = (self.conv.weight.val(), norm.gamma.val(), norm.beta.val());
+        let options = LayerOptions {
+            stride: self.conv.stride[0],
+            epsilon: norm.epsilon,
+            rectify: true,
+        };
+        if !input.is_autodiff() {
+            let device = input.device();
+            let [mean, variance] = [&norm.running_mean, &norm.running_var]
+                .map(|state| state.value().to_device(&device));
+            let norm = [gamma, beta, mean, variance];
+            return ops::layer(input, weight, norm, residual, options);
+        }
+        if !norm.training.is_enabled() {
+            // Frozen within a graph: rare, and Burn's own operations do it.
+            let output = norm.forward(self.conv.forward(input));
+            return relu(match residual {
+                Some(residual) => output + residual,
+                None => output,
+            });
+        }
+        let (output, [mean, variance]) =
+            ops::train_layer(input, weight, [gamma, beta], residual, options);
+        // As `BatchNorm` does after a batch.
+        let device = output.device();
+        for (state, batch) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
+            let old = state.value_sync().to_device(&device);
+            let new = old
+                .mul_scalar(1.0 - norm.momentum)
+                .add(batch.detach().mul_scalar(norm.momentum));
+            state.update(new.detach());
+        }
+        output
     }
 }
 
@@ -66,9 +110,9 @@ impl Stage {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let x = relu(self.reduce.forward(input));
-        let y = relu(self.first.forward(x.clone()));
-        relu(self.second.forward(y) + x)
+        let x = self.reduce.forward(input);
+        let y = self.first.forward(x.clone());
+        self.second.forward_add(y, x)
     }
 }
 
@@ -97,18 +141,56 @@ impl SpatialBranch {
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
     /// - output: `[batch, channels, height / 16, width / 16]`
     pub(crate) fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let residuals = conv2d(
-            pixels.clone(),
-            residual_kernels(&pixels.device()),
-            None,
-            ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
-        );
-        let residuals = residuals.mul_scalar(RESIDUAL_GAIN).clamp(-1.0, 1.0);
-        let centred = pixels.mul_scalar(2.0).sub_scalar(1.0);
-        let mut x = relu(self.stem.forward(Tensor::cat(vec![centred, residuals], 1)));
+        let mut x = self.stem.forward(beside_residuals(pixels));
         for stage in &self.stages {
             x = stage.forward(x);
         }
         x
+    }
+}
+
+/// Pixels, scaled to [-1, 1], beside their truncated residuals.
+///
+/// # Shapes
+/// - `pixels`: `[batch, 1, height, width]` in `[0, 1]`
+/// - output: `[batch, 1 + RESIDUALS, height, width]`
+fn beside_residuals(pixels: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if let Some(found) = ops::fixed::beside_residuals(&pixels, RESIDUAL_GAIN) {
+        return found;
+    }
+    let residuals = conv2d(
+        pixels.clone(),
+        residual_kernels(&pixels.device()),
+        None,
+        ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
+    );
+    let residuals = residuals.mul_scalar(RESIDUAL_GAIN).clamp(-1.0, 1.0);
+    let centred = pixels.mul_scalar(2.0).sub_scalar(1.0);
+    Tensor::cat(vec![centred, residuals], 1)
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_for_residuals_is_the_composition() {
+        let device = Device::flex();
+        let pixels = Tensor::<4>::random([3, 1, 32, 48], Distribution::Uniform(0.0, 1.0), &device);
+        let [found, expected] = [pixels.clone(), pixels.autodiff().require_grad()].map(|pixels| {
+            beside_residuals(pixels)
+                .into_data()
+                .try_to_vec::<f32>()
+                .unwrap()
+        });
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{found} against {expected}"
+            );
+        }
     }
 }

@@ -116,13 +116,15 @@ impl InputSpec {
         );
     }
 
-    /// Native tiles only say something new where the whole-field view was reduced.
+    /// Native tiles only say something new where the whole-field view was reduced, and where they
+    /// show more than background.
     fn native(&self, pixels: &[f32], rows: usize, columns: usize, tiles: &mut Vec<Tile>) {
         if rows.min(columns) <= self.tile {
             return;
         }
         let mut all = Vec::new();
         self.cover(pixels, rows, columns, 1.0, View::Native, &mut all);
+        all.retain(|tile| deviation(&tile.pixels) >= FLAT);
         let keep = self.max_native_tiles.min(all.len());
         for index in 0..keep {
             tiles.push(all[(2 * index + 1) * all.len() / (2 * keep)].clone());
@@ -209,6 +211,28 @@ mod tests {
             .collect()
     }
 
+    /// Texture with contrast in every tile.
+    fn steep(side: usize) -> Vec<f32> {
+        (0..side * side).map(|i| (i % 97) as f32 / 97.0).collect()
+    }
+
+    #[test]
+    fn native_tiles_of_background_are_left_out() {
+        let spec = InputSpec {
+            views: vec![View::Native],
+            ..InputSpec::default()
+        };
+        let mut pixels = steep(512);
+        for (index, value) in pixels.iter_mut().enumerate() {
+            if index % 512 >= 256 {
+                *value = 0.0;
+            }
+        }
+        let tiles = spec.tiles(&pixels, 512, 512).unwrap();
+        assert_eq!(tiles.len(), 2);
+        assert!(tiles.iter().all(|tile| tile.region[0] == 0.0));
+    }
+
     #[test]
     fn an_image_of_one_tile_is_left_alone() {
         let spec = InputSpec::default();
@@ -256,7 +280,7 @@ mod tests {
             views: vec![View::WholeField, View::Native],
             ..InputSpec::default()
         };
-        let tiles = spec.tiles(&ramp(2048, 2048), 2048, 2048).unwrap();
+        let tiles = spec.tiles(&steep(2048), 2048, 2048).unwrap();
         let native = tiles.iter().filter(|t| t.view == View::Native).count();
         assert_eq!(native, spec.max_native_tiles);
     }

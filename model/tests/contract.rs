@@ -225,3 +225,42 @@ fn a_configuration_that_cannot_be_built_is_refused() {
         assert!(matches!(config.init(&cpu()), Err(ModelError::Config(_))));
     }
 }
+
+#[test]
+fn the_kernels_find_what_burns_own_operations_find() {
+    // Frozen within a graph that reaches the pixels, a detector runs on Burn's own operations.
+    let device = cpu();
+    let mut detectors: Vec<(Detector, Detector)> = Vec::new();
+    for config in architectures() {
+        let written = Checkpoint {
+            card: card(config.clone()),
+            detector: config.init(&device).expect("valid"),
+            sha256: String::new(),
+        };
+        let bytes = written.to_bytes().expect("bytes");
+        let other = Checkpoint::from_bytes(&bytes, "x.vrc", &device.clone().autodiff());
+        detectors.push((written.detector, other.expect("readable").detector));
+    }
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../infer/assets/default.vrc");
+    let [plain, graph] = [device.clone(), device.clone().autodiff()]
+        .map(|device| Checkpoint::load(shipped.as_ref(), &device).expect("it ships"));
+    detectors.push((plain.detector, graph.detector));
+    for (plain, graph) in detectors {
+        let graph = graph.freeze();
+        for [height, width] in [[256, 256], [160, 224], [32, 32]] {
+            let pixels = noise([2, 1, height, width], &device);
+            let found = plain.forward(pixels.clone());
+            let expected = graph.forward(pixels.autodiff().require_grad());
+            let pairs = [
+                (values(found.logits), values(expected.logits)),
+                (values(found.map), values(expected.map)),
+            ];
+            for (found, expected) in pairs {
+                for (found, expected) in found.iter().zip(expected) {
+                    let error = (found - expected).abs() / (1.0 + expected.abs());
+                    assert!(error < 1e-4, "{found} against {expected}");
+                }
+            }
+        }
+    }
+}

@@ -43,6 +43,9 @@ pub fn assemble(
             families.insert(entry.generator.clone());
         }
     }
+    if recipe.forge.is_on() {
+        families.extend(recipe.forge.families.iter().map(ToString::to_string));
+    }
     let data = counts
         .into_iter()
         .map(

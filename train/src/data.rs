@@ -4,9 +4,12 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use veraray_datasets::{Entry, Manifest, OpenOptions, Plane, Split, assign_splits, open};
-use veraray_model::{InputSpec, Tile, lanczos3};
+use veraray_datasets::{
+    Entry, GrayImage, Manifest, OpenOptions, Plane, Split, assign_splits, open,
+};
+use veraray_model::{InputSpec, Pooling, Tile, View, lanczos3};
 
+use crate::forged::{self, Order};
 use crate::{Recipe, TrainError};
 
 /// Frames taken from a volume or multi-frame image, from its middle half.
@@ -18,6 +21,8 @@ const FRAMES_PER_VOLUME: u32 = 8;
 pub struct Sample {
     /// Index of its image in [`Dataset::entries`].
     pub entry: usize,
+    /// Whether it shows the whole field of view or a part at native resolution.
+    pub view: View,
     /// Row-major grey, `65535` is white.
     pixels: Vec<u16>,
     /// Row-major share of manipulation, `255` is all; `None`: the label says it for every pixel.
@@ -33,6 +38,8 @@ pub struct Dataset {
     pub splits: Vec<Split>,
     /// Tiles, in the same order.
     pub samples: Vec<Sample>,
+    /// How an image's tiles are pooled.
+    pub pooling: Pooling,
     /// Side of every tile.
     pub side: usize,
     /// SHA-256 of the manifest.
@@ -72,7 +79,7 @@ impl Dataset {
         progress: &ProgressBar,
     ) -> Result<Self, TrainError> {
         let splits = assign_splits(&manifest.entries, &recipe.split);
-        let (entries, splits): (Vec<Entry>, Vec<Split>) = manifest
+        let (mut entries, mut splits): (Vec<Entry>, Vec<Split>) = manifest
             .entries
             .into_iter()
             .zip(splits)
@@ -84,7 +91,8 @@ impl Dataset {
                 origin.display()
             )));
         }
-        progress.set_length(entries.len() as u64);
+        let orders = forged::orders(&entries, &splits, recipe);
+        progress.set_length((entries.len() + orders.len()) as u64);
         let loaded: Vec<Loaded> = entries
             .par_iter()
             .enumerate()
@@ -102,10 +110,31 @@ impl Dataset {
                 Loaded::Unsuitable(why) => skipped.push((entry.name.clone(), why)),
             }
         }
+        let forged: Vec<Option<(Entry, Vec<Sample>)>> = orders
+            .par_iter()
+            .map(|order| {
+                let made = forge(order, &entries, &recipe.input);
+                progress.inc(1);
+                made
+            })
+            .collect::<Result<_, _>>()?;
+        for (order, (entry, tiles)) in orders
+            .iter()
+            .zip(forged)
+            .filter_map(|(order, made)| Some((order, made?)))
+        {
+            samples.extend(tiles.into_iter().map(|tile| Sample {
+                entry: entries.len(),
+                ..tile
+            }));
+            splits.push(splits[order.parent]);
+            entries.push(entry);
+        }
         Ok(Self {
             entries,
             splits,
             samples,
+            pooling: recipe.input.pooling,
             side: recipe.input.tile,
             manifest_sha256: manifest.sha256,
             skipped,
@@ -124,6 +153,12 @@ impl Dataset {
         (0..self.samples.len())
             .filter(|&index| self.splits[self.samples[index].entry] == split)
             .collect()
+    }
+
+    /// Whether a sample's mask says where it was tampered with.
+    #[must_use]
+    pub fn is_partial(&self, sample: &Sample) -> bool {
+        sample.mask.is_some()
     }
 
     /// A sample as a plane of floats with its mask.
@@ -187,6 +222,36 @@ fn load(index: usize, entry: &Entry, spec: &InputSpec) -> Result<Loaded, TrainEr
     Ok(Loaded::Tiles(samples))
 }
 
+/// The tiles of a forgery of a held-out image, with its entry.
+fn forge(
+    order: &Order,
+    entries: &[Entry],
+    spec: &InputSpec,
+) -> Result<Option<(Entry, Vec<Sample>)>, TrainError> {
+    let Some(made) = order.make(entries)? else {
+        return Ok(None);
+    };
+    let GrayImage {
+        rows,
+        columns,
+        pixels,
+    } = made.image;
+    let Ok(tiles) = spec.tiles(&pixels, rows, columns) else {
+        return Ok(None);
+    };
+    let mask = Mask {
+        rows,
+        columns,
+        values: made.mask,
+    };
+    let mask = Some(&mask).filter(|_| !made.whole);
+    let samples = tiles
+        .iter()
+        .map(|tile| sample(order.parent, tile, mask, spec.tile))
+        .collect();
+    Ok(Some((order.entry(entries, made.whole), samples)))
+}
+
 /// A mask of the manipulated region, of the image's size.
 struct Mask {
     rows: usize,
@@ -228,6 +293,7 @@ fn sample(entry: usize, tile: &Tile, mask: Option<&Mask>, side: usize) -> Sample
     };
     Sample {
         entry,
+        view: tile.view,
         pixels: reflected(&valid, tile.valid, side, |v| {
             (v.clamp(0.0, 1.0) * 65535.0).round() as u16
         }),

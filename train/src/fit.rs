@@ -1,6 +1,5 @@
 //! The training loop.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -9,16 +8,16 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use veraray_datasets::Split;
-use veraray_model::{Checkpoint, ComputeDevice, Detector, FamilyMetrics};
+use veraray_model::{Checkpoint, ComputeDevice, Detector};
 
-use crate::calibrate::{calibrate, calibration_set, map_threshold};
+use crate::average::Average;
+use crate::calibrate::calibration_set;
 use crate::data::Dataset;
 use crate::log::EpochLog;
-use crate::metrics::auroc;
 use crate::progress::Progress;
 use crate::sampler::{Batch, Sampler};
-use crate::score::{ImageScore, Scores, score};
 use crate::state::State;
+use crate::validate::{calibration, recalibrate, validate};
 use crate::{Recipe, TrainError, card, curves, log};
 
 /// Batches prepared ahead of the step.
@@ -100,18 +99,24 @@ pub fn fit_recipe(
         .with_weight_decay(recipe.training.weight_decay)
         .init();
     let mut epochs = Vec::new();
+    let steps = recipe.training.pairs_per_epoch / recipe.training.pairs_per_batch;
+    let decay = recipe.training.average_decay;
+    let mut average = Average::of(&detector.clone().valid(), decay, 0);
     if options.resume && state.exists() {
-        (epochs, detector, optimizer) = state.load(
+        let fresh = recipe.model.init(device.handle())?;
+        let resumed = state.load(
             &resolved,
             &dataset.manifest_sha256,
-            detector,
+            (detector, fresh),
             optimizer,
             &training_device,
         )?;
+        (epochs, detector, optimizer) = (resumed.epochs, resumed.detector, resumed.optimizer);
+        average = Average::of(&resumed.average, decay, epochs.len() * steps);
         progress.note(&format!("resuming after epoch {}", epochs.len()));
         curves::draw(&run.join("curves.svg"), &epochs)?;
     }
-    let sampler = Sampler::new(&dataset, &recipe.delivery, recipe.training.seed)?;
+    let sampler = Sampler::new(&dataset, recipe)?;
     let validation = dataset.of_split(Split::Validation);
     let checkpoint = run.join("checkpoint.vrc");
     let last = options
@@ -127,13 +132,14 @@ pub fn fit_recipe(
             &sampler,
             recipe,
             epoch,
-            (&mut detector, &mut optimizer),
+            (&mut detector, &mut optimizer, &mut average),
             &training_device,
             progress,
         )?;
         let seconds = started.elapsed().as_secs_f64();
+        let averaged = average.write_into(recipe.model.init(device.handle())?);
         let judged = validate(
-            &detector,
+            &averaged,
             &dataset,
             &validation,
             recipe,
@@ -148,17 +154,17 @@ pub fn fit_recipe(
                 &dataset,
                 device.label(),
                 epoch,
-                judged.calibration(&dataset, recipe),
+                calibration(&judged.draws, &dataset, recipe),
                 judged.metrics(&dataset),
             );
             card.calibration_set = Some(calibration_set(
                 &dataset,
-                &judged.clean.images,
+                &judged.draws[0].images,
                 vec!["Calibrated on the run's own validation images.".into()],
             ));
             Checkpoint {
                 card,
-                detector: detector.clone().valid(),
+                detector: averaged.clone(),
                 sha256: String::new(),
             }
             .save(&checkpoint)?;
@@ -183,12 +189,22 @@ pub fn fit_recipe(
             &resolved,
             &dataset.manifest_sha256,
             &epochs,
-            &detector,
+            (&detector, &averaged),
             &optimizer,
         )?;
         if let Some(line) = epochs.last() {
             progress.epoch(line, recipe.training.epochs);
         }
+    }
+    if epochs.len() == recipe.training.epochs {
+        recalibrate(
+            &checkpoint,
+            &dataset,
+            &validation,
+            recipe,
+            device.handle(),
+            progress,
+        )?;
     }
     Ok(FitReport { checkpoint, epochs })
 }
@@ -220,7 +236,7 @@ fn train_epoch(
     sampler: &Sampler<'_>,
     recipe: &Recipe,
     epoch: usize,
-    (detector, optimizer): (&mut Detector, &mut ModuleOptimizer),
+    (detector, optimizer, average): (&mut Detector, &mut ModuleOptimizer, &mut Average),
     device: &Device,
     progress: &Progress,
 ) -> Result<Trained, TrainError> {
@@ -252,6 +268,7 @@ fn train_epoch(
             let gradients = GradientsParams::from_grads(loss.total.backward(), detector);
             learning_rate = rate(recipe, (epoch - 1) * steps + step, steps * training.epochs);
             *detector = optimizer.step(learning_rate, detector.clone(), gradients);
+            average.update(&detector.clone().valid());
             bar.inc(1);
             if unread.len() == LOOK || step + 1 == steps {
                 for terms in unread.drain(..) {
@@ -288,111 +305,4 @@ fn rate(recipe: &Recipe, step: usize, steps: usize) -> f64 {
     let done = ((step - training.warmup_steps) as f64 / span).min(1.0);
     let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
     training.learning_rate * (training.final_rate + (1.0 - training.final_rate) * cosine)
-}
-
-/// What validation says of an epoch.
-struct Judged {
-    clean: Scores,
-    delivered: Scores,
-    auroc: BTreeMap<String, f64>,
-    delivered_auroc: BTreeMap<String, f64>,
-    selection: f64,
-}
-
-fn validate(
-    detector: &Detector,
-    dataset: &Dataset,
-    indices: &[usize],
-    recipe: &Recipe,
-    device: &Device,
-    progress: &Progress,
-) -> Result<Judged, TrainError> {
-    let detector = detector.clone().valid();
-    let bar = progress.bar("validating");
-    bar.set_length(2 * indices.len() as u64);
-    let clean = score(&detector, dataset, indices, None, device, &bar)?;
-    let delivery = Some((&recipe.delivery, recipe.training.seed));
-    let delivered = score(&detector, dataset, indices, delivery, device, &bar)?;
-    bar.finish_and_clear();
-    let auroc = per_family(dataset, &clean.images);
-    let delivered_auroc = per_family(dataset, &delivered.images);
-    // The worst family decides, not the mean: a detector is used against what it is worst at.
-    let selection = auroc
-        .iter()
-        .filter_map(|(family, a)| delivered_auroc.get(family).map(|b| 0.5 * (a + b)))
-        .fold(f64::INFINITY, f64::min);
-    if !selection.is_finite() {
-        return Err(TrainError::Data(
-            "validation holds no authentic or no manipulated image; raise split.validation".into(),
-        ));
-    }
-    Ok(Judged {
-        clean,
-        delivered,
-        auroc,
-        delivered_auroc,
-        selection,
-    })
-}
-
-/// AUROC of every generator family against all authentic images.
-fn per_family(dataset: &Dataset, images: &[ImageScore]) -> BTreeMap<String, f64> {
-    let (authentic, families) = by_class(dataset, images);
-    families
-        .into_iter()
-        .filter_map(|(family, logits)| Some((family, auroc(&authentic, &logits)?)))
-        .collect()
-}
-
-fn by_class(dataset: &Dataset, images: &[ImageScore]) -> (Vec<f64>, BTreeMap<String, Vec<f64>>) {
-    let mut authentic = Vec::new();
-    let mut families: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for image in images {
-        let entry = &dataset.entries[image.entry];
-        if entry.label.is_manipulated() {
-            families
-                .entry(entry.generator.clone())
-                .or_default()
-                .push(image.logit);
-        } else {
-            authentic.push(image.logit);
-        }
-    }
-    (authentic, families)
-}
-
-impl Judged {
-    /// Calibrates on the validation images as they are and after delivery.
-    fn calibration(&self, dataset: &Dataset, recipe: &Recipe) -> veraray_model::Calibration {
-        let (mut authentic, mut manipulated) = (Vec::new(), Vec::new());
-        for scores in [&self.clean, &self.delivered] {
-            let (reals, fakes) = by_class(dataset, &scores.images);
-            authentic.extend(reals);
-            manipulated.extend(fakes.into_values().flatten());
-        }
-        let rates = &recipe.training.false_positive_rates;
-        let mut calibration = calibrate(&authentic, &manipulated, rates, 2);
-        calibration.map_threshold = map_threshold(&self.clean.cells);
-        calibration
-    }
-
-    fn metrics(&self, dataset: &Dataset) -> Vec<FamilyMetrics> {
-        let (authentic, families) = by_class(dataset, &self.clean.images);
-        self.auroc
-            .iter()
-            .map(|(family, &estimate)| FamilyMetrics {
-                split: Split::Validation.as_str().into(),
-                family: family.clone(),
-                images: [authentic.len(), families.get(family).map_or(0, Vec::len)],
-                // Intervals are for tests; here only the estimate that the epoch was chosen by.
-                auroc: [estimate; 3],
-                more: self
-                    .delivered_auroc
-                    .get(family)
-                    .map(|a| ("delivered_auroc".to_owned(), *a))
-                    .into_iter()
-                    .collect(),
-            })
-            .collect()
-    }
 }

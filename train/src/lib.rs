@@ -1,5 +1,6 @@
 //! Trains, calibrates and evaluates Veraray's detector.
 
+mod average;
 mod calibrate;
 mod card;
 mod curves;
@@ -23,6 +24,7 @@ mod robustness;
 mod sampler;
 mod score;
 mod state;
+mod validate;
 
 pub use calibrate::{
     CalibrateOptions, Images, SiteOptions, SiteShift, calibrate, calibration_set,
@@ -37,7 +39,7 @@ pub use evaluate::{
 };
 pub use export::{ExportFormat, export};
 pub use fit::{FitOptions, FitReport, fit, fit_recipe};
-pub use forged::{Forger, forger};
+pub use forged::ForgeRecipe;
 pub use gate::{Checked, GateReport, gate};
 pub use log::EpochLog;
 pub use logo::{Logo, LogoOptions, LogoPlan, LogoRow};

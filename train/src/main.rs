@@ -121,7 +121,7 @@ fn run_fit(args: &Fit, progress: &Progress) -> anyhow::Result<()> {
     let best = report.epochs.iter().rfind(|epoch| epoch.best);
     if let Some(best) = best {
         progress.note(&format!(
-            "best epoch {}: worst family {:.4}; {}",
+            "best epoch {}: worst families {:.4}; {}",
             best.epoch,
             best.selection,
             report.checkpoint.display()

@@ -7,6 +7,7 @@ use veraray_datasets::{Delivery, Entry, SplitOptions};
 use veraray_model::{DetectorConfig, InputSpec, LossWeights};
 
 use crate::TrainError;
+use crate::forged::ForgeRecipe;
 
 /// A training recipe. Unknown keys are refused; every key has a default but `data.manifest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Recipe {
     pub training: Training,
     /// Weights of the loss.
     pub loss: LossWeights,
+    /// Forgeries made on the fly.
+    pub forge: ForgeRecipe,
     /// Delivery augmentation of training images.
     pub delivery: Delivery,
 }
@@ -71,6 +74,11 @@ pub struct Training {
     pub warmup_steps: usize,
     /// Weight decay.
     pub weight_decay: f32,
+    /// Decay per step of the running average of the weights, which is what is validated and saved;
+    /// 0: the last weights.
+    pub average_decay: f64,
+    /// Deliveries of every validation image that the finished checkpoint is calibrated on.
+    pub calibration_draws: usize,
     /// Share of validation images of which the declared false-positive rates are thresholds.
     pub false_positive_rates: Vec<f64>,
 }
@@ -86,6 +94,8 @@ impl Default for Training {
             final_rate: 0.02,
             warmup_steps: 100,
             weight_decay: 1e-3,
+            average_decay: 0.998,
+            calibration_draws: 4,
             false_positive_rates: vec![0.01, 0.02, 0.05, 0.1],
         }
     }
@@ -149,6 +159,7 @@ impl Recipe {
             ("epochs", training.epochs),
             ("pairs_per_epoch", training.pairs_per_epoch),
             ("pairs_per_batch", training.pairs_per_batch),
+            ("calibration_draws", training.calibration_draws),
         ] {
             if value == 0 {
                 return Some(format!("training.{key} must be at least 1"));
@@ -162,6 +173,9 @@ impl Recipe {
         }
         if !(0.0..=1.0).contains(&training.final_rate) {
             return Some("training.final_rate must lie in [0, 1]".into());
+        }
+        if !(0.0..1.0).contains(&training.average_decay) {
+            return Some("training.average_decay must lie in [0, 1)".into());
         }
         let rates = &training.false_positive_rates;
         if rates.is_empty() || rates.iter().any(|rate| !(*rate > 0.0 && *rate < 1.0)) {
@@ -186,6 +200,9 @@ impl Recipe {
                 .is_multiple_of(veraray_model::Detector::CELL)
         {
             return Some("input.tile must be a multiple of input.multiple, and that of 16".into());
+        }
+        if let Some(fault) = self.forge.fault() {
+            return Some(fault);
         }
         self.delivery
             .fault()

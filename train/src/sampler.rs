@@ -1,8 +1,8 @@
 //! Draws balanced pairs of an authentic and a manipulated image.
 //!
 //! A manipulated image that was made from an authentic one is paired with an image of the same
-//! group, and both go through the same delivery; so neither anatomy nor site nor delivery tells
-//! the classes apart (compare Rajan et al., "Aligned datasets improve detection of latent
+//! group, a forgery made on the fly with the very tile it was made from, and both go through the
+//! same delivery; so neither anatomy nor site nor delivery tells the classes apart (compare Rajan et al., "Aligned datasets improve detection of latent
 //! diffusion-generated images", ICLR 2025).
 
 use std::collections::BTreeMap;
@@ -11,12 +11,23 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use veraray_datasets::{Delivery, Plane, Split};
-use veraray_model::Detector;
+use veraray_datasets::{Delivery, Label, Plane, Split, TrainingFreeFamily, forge};
+use veraray_model::{Detector, View};
 
-use crate::TrainError;
 use crate::data::Dataset;
+use crate::forged::{self, ForgeRecipe};
+use crate::{Recipe, TrainError};
+
+/// Share of the forgeries that are made of native tiles, where a modality has some.
+const NATIVE: f64 = 0.4;
+
+/// Tiles tried for one that can be forged.
+const ATTEMPTS: usize = 8;
+
+/// Samples by modality, then by family or source.
+type Shelves<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<usize>>>;
 
 /// Tiles ready for a step.
 #[derive(Debug, Clone)]
@@ -88,12 +99,15 @@ impl Batch {
 pub struct Sampler<'a> {
     dataset: &'a Dataset,
     delivery: &'a Delivery,
+    forge: &'a ForgeRecipe,
     seed: u64,
-    /// Manipulated samples by modality, then by family.
-    fakes: BTreeMap<&'a str, BTreeMap<&'a str, Vec<usize>>>,
-    /// Authentic samples by modality, then by source.
-    reals: BTreeMap<&'a str, BTreeMap<&'a str, Vec<usize>>>,
-    /// Authentic samples by group.
+    /// Manipulated samples of the manifest by family.
+    fakes: Shelves<'a>,
+    /// Authentic whole fields of view by source.
+    reals: Shelves<'a>,
+    /// Authentic tiles at native resolution by source.
+    native: Shelves<'a>,
+    /// Authentic whole fields of view by group.
     groups: BTreeMap<&'a str, Vec<usize>>,
     /// Modalities of both classes with their share of the draws.
     modalities: Vec<(&'a str, f64)>,
@@ -104,34 +118,35 @@ impl<'a> Sampler<'a> {
     ///
     /// # Errors
     /// [`TrainError::Data`] when no modality has both authentic and manipulated images.
-    pub fn new(
-        dataset: &'a Dataset,
-        delivery: &'a Delivery,
-        seed: u64,
-    ) -> Result<Self, TrainError> {
+    pub fn new(dataset: &'a Dataset, recipe: &'a Recipe) -> Result<Self, TrainError> {
         let mut sampler = Self {
             dataset,
-            delivery,
-            seed,
+            delivery: &recipe.delivery,
+            forge: &recipe.forge,
+            seed: recipe.training.seed,
             fakes: BTreeMap::new(),
             reals: BTreeMap::new(),
+            native: BTreeMap::new(),
             groups: BTreeMap::new(),
             modalities: Vec::new(),
         };
         for index in dataset.of_split(Split::Train) {
-            let entry = dataset.entry(&dataset.samples[index]);
+            let sample = &dataset.samples[index];
+            let entry = dataset.entry(sample);
             let (class, kind) = if entry.label.is_manipulated() {
                 (&mut sampler.fakes, entry.generator.as_str())
-            } else {
+            } else if sample.view == View::WholeField {
                 sampler.groups.entry(entry.unit()).or_default().push(index);
                 (&mut sampler.reals, entry.source.as_str())
+            } else {
+                (&mut sampler.native, entry.source.as_str())
             };
             let modality = class.entry(entry.modality.as_str()).or_default();
             modality.entry(kind).or_default().push(index);
         }
         // The square root keeps the largest modality from filling every batch.
         for (modality, sources) in &sampler.reals {
-            if sampler.fakes.contains_key(modality) {
+            if sampler.fakes.contains_key(modality) || recipe.forge.is_on() {
                 let images: usize = sources.values().map(Vec::len).sum();
                 sampler.modalities.push((modality, (images as f64).sqrt()));
             }
@@ -148,47 +163,126 @@ impl<'a> Sampler<'a> {
     /// what an uninterrupted one sees.
     #[must_use]
     pub fn batch(&self, epoch: usize, step: usize, pairs: usize) -> Batch {
+        let drawn: Vec<[Plane; 2]> = (0..pairs)
+            .into_par_iter()
+            .map(|pair| {
+                let mut rng = generator(self.seed, [epoch, step, pair]);
+                let planes = self.draw(&mut rng);
+                let state = rng.random::<u64>();
+                planes.map(|plane| {
+                    self.delivery
+                        .apply(plane, &mut StdRng::seed_from_u64(state))
+                })
+            })
+            .collect();
         let mut batch = Batch::new(self.dataset.side);
-        for pair in 0..pairs {
-            let mut rng = generator(self.seed, [epoch, step, pair]);
-            let (real, fake) = self.draw(&mut rng);
-            let state = rng.random::<u64>();
-            for index in [real, fake] {
-                let sample = &self.dataset.samples[index];
-                let plane = self.dataset.plane(sample);
-                let sent = self
-                    .delivery
-                    .apply(plane, &mut StdRng::seed_from_u64(state));
-                batch.push(&sent, self.dataset.entry(sample).label.is_manipulated());
-            }
+        for [authentic, manipulated] in &drawn {
+            batch.push(authentic, false);
+            batch.push(manipulated, true);
         }
         batch
     }
 
-    /// Modality first, so that it is equally likely in both classes; then the family.
-    fn draw(&self, rng: &mut StdRng) -> (usize, usize) {
+    /// An authentic tile and a manipulated one. Modality first, so that it is equally likely in both
+    /// classes; then the family.
+    fn draw(&self, rng: &mut StdRng) -> [Plane; 2] {
+        let modality = self.modality(rng);
+        let listed = self.fakes.get(modality);
+        let forged = match forged::drawn(self.forge, rng) {
+            Some(family) => Some(family),
+            None if listed.is_none() => Some(*pick(&self.forge.families, rng)),
+            None => None,
+        };
+        if let Some(family) = forged {
+            return self.forged_pair(modality, family, rng);
+        }
+        // Without a forgery the modality has listed fakes.
+        let families: Vec<&Vec<usize>> = listed.into_iter().flatten().map(|(_, f)| f).collect();
+        let fake = pick(pick::<&Vec<usize>>(&families, rng).as_slice(), rng);
+        let parent = self.dataset.entry(&self.dataset.samples[*fake]);
+        let real = match self.groups.get(parent.unit()) {
+            Some(same_group) => *pick(same_group, rng),
+            None => from_any_source(&self.reals[modality], rng),
+        };
+        [real, *fake].map(|index| self.plane(index))
+    }
+
+    fn modality(&self, rng: &mut StdRng) -> &'a str {
         let total: f64 = self.modalities.iter().map(|(_, weight)| weight).sum();
         let mut position = rng.random::<f64>() * total;
-        let modality = self
-            .modalities
+        self.modalities
             .iter()
             .find(|(_, weight)| {
                 position -= weight;
                 position < 0.0
             })
             .or(self.modalities.last())
-            .map_or("", |(modality, _)| *modality);
-        let families: Vec<&Vec<usize>> = self.fakes[modality].values().collect();
-        let fake = pick(pick::<&Vec<usize>>(&families, rng).as_slice(), rng);
-        let parent = self.dataset.entry(&self.dataset.samples[*fake]);
-        let real = match self.groups.get(parent.unit()) {
-            Some(same_group) => pick(same_group, rng),
-            None => {
-                let sources: Vec<&Vec<usize>> = self.reals[modality].values().collect();
-                pick(pick_by_size(&sources, rng), rng)
+            .map_or("", |(modality, _)| *modality)
+    }
+
+    fn plane(&self, index: usize) -> Plane {
+        self.dataset.plane(&self.dataset.samples[index])
+    }
+
+    /// An authentic tile and its forgery.
+    fn forged_pair(
+        &self,
+        modality: &str,
+        family: TrainingFreeFamily,
+        rng: &mut StdRng,
+    ) -> [Plane; 2] {
+        let native = self
+            .native
+            .get(modality)
+            .filter(|_| rng.random_bool(NATIVE));
+        let shelf = native.unwrap_or(&self.reals[modality]);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let real = from_any_source(shelf, rng);
+            let donor = family
+                .uses_donor()
+                .then(|| self.donor(modality, shelf, real, rng));
+            let plane = self.plane(real);
+            let forgery = forge(family, &plane, donor.as_ref(), rng);
+            // Some tiles show too little for a region to be changed in.
+            if attempt == ATTEMPTS || forgery.mask.iter().any(|share| *share > 0.5) {
+                return [plane, forgery];
             }
-        };
-        (*real, *fake)
+        }
+    }
+
+    /// Where a region is taken from: a synthetic image, or another group's authentic one.
+    fn donor(
+        &self,
+        modality: &str,
+        shelf: &BTreeMap<&str, Vec<usize>>,
+        host: usize,
+        rng: &mut StdRng,
+    ) -> Plane {
+        let synthetic: Vec<usize> = self
+            .fakes
+            .get(modality)
+            .into_iter()
+            .flat_map(|families| families.values().flatten().copied())
+            .filter(|&index| self.label(index) == Label::Synthetic)
+            .collect();
+        if !synthetic.is_empty() && rng.random_bool(self.forge.synthetic_donors) {
+            return self.plane(*pick(&synthetic, rng));
+        }
+        let unit = |index: usize| self.dataset.entry(&self.dataset.samples[index]).unit();
+        let mut donor = from_any_source(shelf, rng);
+        for _ in 0..8 {
+            if unit(donor) != unit(host) {
+                break;
+            }
+            donor = from_any_source(shelf, rng);
+        }
+        self.plane(donor)
+    }
+
+    fn label(&self, index: usize) -> Label {
+        self.dataset.entry(&self.dataset.samples[index]).label
     }
 }
 
@@ -208,10 +302,12 @@ fn pick<'a, T>(items: &'a [T], rng: &mut StdRng) -> &'a T {
     items.choose(rng).unwrap_or(&items[0])
 }
 
-/// Sources weigh by the square root of their size.
-fn pick_by_size<'a>(sources: &[&'a Vec<usize>], rng: &mut StdRng) -> &'a Vec<usize> {
-    sources
+/// A sample of any source; sources weigh by the square root of their size.
+fn from_any_source(sources: &BTreeMap<&str, Vec<usize>>, rng: &mut StdRng) -> usize {
+    let sources: Vec<&Vec<usize>> = sources.values().collect();
+    let source = sources
         .choose_weighted(rng, |source| (source.len() as f64).sqrt())
         .copied()
-        .unwrap_or(sources[0])
+        .unwrap_or(sources[0]);
+    *pick(source, rng)
 }

@@ -15,17 +15,17 @@ use crate::data::Dataset;
 use crate::sampler::Batch;
 
 /// Tiles per forward pass.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// Batches prepared ahead of the device.
 const AHEAD: usize = 2;
 
-/// What the detector says of one image: the means over its tiles.
+/// What the detector says of one image, pooled over its tiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageScore {
     /// Index of the image in [`Dataset::entries`].
     pub entry: usize,
-    /// Mean logit of its tiles.
+    /// Logit pooled over its tiles.
     pub logit: f64,
 }
 
@@ -54,12 +54,6 @@ pub struct TileScore {
     pub logit: f64,
     /// Its map, row-major.
     pub cells: Vec<CellScore>,
-}
-
-/// The logit of an image from those of its tiles.
-#[must_use]
-pub fn pool(tiles: &[f64]) -> f64 {
-    tiles.iter().sum::<f64>() / tiles.len() as f64
 }
 
 /// Scores `count` tiles of one side, in their order. `plane` makes them, on other threads and ahead
@@ -138,6 +132,16 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainError> {
         .map_err(|error| TrainError::Data(format!("scores are not floats: {error:?}")))
 }
 
+/// The delivery that images are judged after. Training leaves some tiles intact; what is judged after
+/// delivery was delivered.
+#[must_use]
+pub fn judging(delivery: &Delivery) -> Delivery {
+    Delivery {
+        intact: 0.0,
+        ..delivery.clone()
+    }
+}
+
 /// The draws of sample `index`: they depend on nothing but the seed and the sample.
 #[must_use]
 pub fn draws(seed: u64, index: usize) -> StdRng {
@@ -157,34 +161,32 @@ pub fn score(
     device: &Device,
     progress: &ProgressBar,
 ) -> Result<Scores, TrainError> {
+    let delivery = delivery.map(|(delivery, seed)| (judging(delivery), seed));
     let plane = |position: usize| {
         let index = indices[position];
         let plane = dataset.plane(&dataset.samples[index]);
-        match delivery {
-            Some((delivery, seed)) => delivery.apply(plane, &mut draws(seed, index)),
+        match &delivery {
+            Some((delivery, seed)) => delivery.apply(plane, &mut draws(*seed, index)),
             None => plane,
         }
     };
     let extent = (dataset.side, indices.len());
     let tiles = score_tiles(detector, extent, &plane, device, progress)?;
     let mut scores = Scores::default();
-    let judged: Vec<(usize, TileScore)> = indices
-        .iter()
-        .map(|&index| dataset.samples[index].entry)
-        .zip(tiles)
-        .collect();
+    let judged: Vec<(usize, TileScore)> = indices.iter().copied().zip(tiles).collect();
+    let entry = |index: usize| dataset.samples[index].entry;
     // Tiles of one image stand beside each other.
-    for run in judged.chunk_by(|a, b| a.0 == b.0) {
-        let logits: Vec<f64> = run.iter().map(|(_, tile)| tile.logit).collect();
-        let entry = run[0].0;
+    for run in judged.chunk_by(|a, b| entry(a.0) == entry(b.0)) {
+        let logits = run.iter().map(|(_, tile)| tile.logit);
         scores.images.push(ImageScore {
-            entry,
-            logit: pool(&logits),
+            entry: entry(run[0].0),
+            // A run holds at least one tile.
+            logit: dataset.pooling.pool(logits).unwrap_or(f64::NAN),
         });
-        if dataset.entries[entry].mask.is_some() {
-            scores
-                .cells
-                .extend(run.iter().flat_map(|(_, tile)| &tile.cells));
+        for (index, tile) in run {
+            if dataset.is_partial(&dataset.samples[*index]) {
+                scores.cells.extend(&tile.cells);
+            }
         }
     }
     Ok(scores)

@@ -20,6 +20,18 @@ pub struct State {
     folder: PathBuf,
 }
 
+/// What [`State::load`] gives back.
+pub struct Resumed {
+    /// The epochs so far.
+    pub epochs: Vec<EpochLog>,
+    /// The weights in training.
+    pub detector: Detector,
+    /// The average of the weights, without gradients.
+    pub average: Detector,
+    /// The optimiser.
+    pub optimizer: ModuleOptimizer,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Index {
     recipe: String,
@@ -46,8 +58,9 @@ impl State {
         self.folder.join("state.json")
     }
 
-    fn files(&self, epoch: usize) -> [PathBuf; 2] {
-        ["model", "optimizer"].map(|name| self.folder.join(format!("{name}-{epoch}.bpk")))
+    fn files(&self, epoch: usize) -> [PathBuf; 3] {
+        ["model", "optimizer", "average"]
+            .map(|name| self.folder.join(format!("{name}-{epoch}.bpk")))
     }
 
     /// Saves the end of an epoch and removes the one before.
@@ -59,23 +72,25 @@ impl State {
         recipe: &str,
         manifest_sha256: &str,
         epochs: &[EpochLog],
-        detector: &Detector,
+        (detector, average): (&Detector, &Detector),
         optimizer: &ModuleOptimizer,
     ) -> Result<(), TrainError> {
         let epoch = epochs.len();
         std::fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
-        let [model_file, optimizer_file] = self.files(epoch);
+        let [model_file, optimizer_file, average_file] = self.files(epoch);
         let failed = |path: &Path, error: &dyn std::fmt::Display| TrainError::Run {
             path: path.to_owned(),
             message: format!("the state could not be saved: {error}"),
         };
-        for stale in [&model_file, &optimizer_file] {
+        for stale in [&model_file, &optimizer_file, &average_file] {
             let _ = std::fs::remove_file(stale);
         }
-        detector
-            .clone()
-            .save_file(&model_file)
-            .map_err(|error| failed(&model_file, &error))?;
+        for (weights, file) in [(detector, &model_file), (average, &average_file)] {
+            weights
+                .clone()
+                .save_file(file)
+                .map_err(|error| failed(file, &error))?;
+        }
         optimizer
             .save(&optimizer_file)
             .map_err(|error| failed(&optimizer_file, &error))?;
@@ -106,10 +121,10 @@ impl State {
         &self,
         recipe: &str,
         manifest_sha256: &str,
-        detector: Detector,
+        (detector, average): (Detector, Detector),
         optimizer: ModuleOptimizer,
         device: &Device,
-    ) -> Result<(Vec<EpochLog>, Detector, ModuleOptimizer), TrainError> {
+    ) -> Result<Resumed, TrainError> {
         let path = self.index();
         let failed = |path: &Path, message: String| TrainError::Run {
             path: path.to_owned(),
@@ -132,14 +147,22 @@ impl State {
                 "the run was started with another manifest; train anew without --resume".into(),
             ));
         }
-        let [model_file, optimizer_file] = self.files(index.epochs.len());
-        let detector = detector
-            .try_load_file(&model_file)
-            .map_err(|error| failed(&model_file, format!("the weights are damaged: {error}")))?
-            .fork(device);
+        let [model_file, optimizer_file, average_file] = self.files(index.epochs.len());
+        let weights = |fresh: Detector, file: &Path| {
+            fresh
+                .try_load_file(file)
+                .map_err(|error| failed(file, format!("the weights are damaged: {error}")))
+        };
+        let detector = weights(detector, &model_file)?.fork(device);
+        let average = weights(average, &average_file)?;
         let optimizer = optimizer
             .load(&optimizer_file)
             .map_err(|error| failed(&optimizer_file, format!("the state is damaged: {error}")))?;
-        Ok((index.epochs, detector, optimizer))
+        Ok(Resumed {
+            epochs: index.epochs,
+            detector,
+            average,
+            optimizer,
+        })
     }
 }

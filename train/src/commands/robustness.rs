@@ -11,7 +11,7 @@ use veraray_train::{Progress, RobustnessOptions};
   veraray-train robustness runs/default/checkpoint.vrc data/manifest.csv --output robustness
   veraray-train robustness new.vrc data/manifest.csv --sweeps jpeg,resize --limit 50
 
-Sweeps: jpeg, resize, blur, noise, window_level, window_width, bit_depth, invert, screenshot. The
+Sweeps: jpeg, jpeg2000, resize, blur, noise, window_level, window_width, bit_depth, invert, screenshot. The
 format swap is always measured.")]
 pub struct Args {
     /// The checkpoint (.vrc).

@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use rand::rngs::StdRng;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use veraray_datasets::{Entry, Plane, Split};
+use veraray_datasets::{Entry, Plane, Split, TrainingFreeFamily};
 use veraray_model::Checkpoint;
 
 use crate::data::Dataset;
-use crate::forged::{Forger, forger};
 use crate::metrics::{CellImage, Scored};
 use crate::progress::Progress;
-use crate::score::{CellScore, draws, pool, score_tiles};
+use crate::score::{CellScore, draws, judging, score_tiles};
 use crate::{Recipe, TrainError};
 
 /// Keeps the draws of a test apart from those of training's validation: they must not be the ones
@@ -36,15 +34,13 @@ pub struct Selection {
     pub authentic_suffices: bool,
 }
 
-/// One image to be judged: of the manifest, or forged from one of it.
+/// One image to be judged.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// Index in the data set's entries.
     pub entry: usize,
     /// Generator family; `None`: authentic.
     pub family: Option<String>,
-    /// Whether it is made from an authentic image when it is needed.
-    pub forged: bool,
     /// Indices of its tiles in the data set's samples.
     pub samples: Vec<usize>,
 }
@@ -83,7 +79,6 @@ pub struct Bench {
     pub dataset: Dataset,
     /// What is judged.
     pub subjects: Vec<Subject>,
-    forger: Box<dyn Forger>,
 }
 
 impl Bench {
@@ -114,10 +109,10 @@ impl Bench {
             recipe.data.sets.clone_from(&selection.sets);
         }
         let held_out = std::mem::take(&mut recipe.data.exclude_families);
+        recipe.forge.judged = judged(&recipe, &held_out);
         let bar = progress.bar("reading images");
         let dataset = Dataset::load(manifest, &recipe, &bar)?;
         bar.finish_and_clear();
-        let forger = forger(&recipe);
         let mut bench = Self {
             checkpoint,
             path: path.to_owned(),
@@ -125,7 +120,6 @@ impl Bench {
             held_out,
             dataset,
             subjects: Vec::new(),
-            forger,
         };
         bench.subjects = bench.select(selection);
         bench.check(manifest, selection)?;
@@ -150,7 +144,6 @@ impl Bench {
                 (!manipulated || wanted(&image.generator)).then(|| Subject {
                     entry,
                     family: manipulated.then(|| image.generator.clone()),
-                    forged: false,
                     samples: tiles.to_vec(),
                 })
             })
@@ -158,27 +151,6 @@ impl Bench {
         if let Some(limit) = selection.limit {
             subjects = self.thinned(subjects, limit);
         }
-        let families: Vec<String> = self.forger.families();
-        let forged: Vec<Subject> = families
-            .iter()
-            .filter(|family| wanted(family))
-            .flat_map(|family| {
-                let made = subjects
-                    .par_iter()
-                    .filter(|subject| subject.family.is_none())
-                    .map(|parent| Subject {
-                        family: Some(family.clone()),
-                        forged: true,
-                        ..parent.clone()
-                    })
-                    // Not every image lends itself to every forgery.
-                    .filter(|subject| self.forge(subject, subject.samples[0]).is_some());
-                let mut made: Vec<Subject> = made.collect();
-                made.truncate(selection.limit.unwrap_or(usize::MAX));
-                made
-            })
-            .collect();
-        subjects.extend(forged);
         subjects
     }
 
@@ -257,27 +229,6 @@ impl Bench {
             })
     }
 
-    fn forge(&self, subject: &Subject, sample: usize) -> Option<Plane> {
-        let family = subject.family.as_deref()?;
-        let plane = self.dataset.plane(&self.dataset.samples[sample]);
-        let salt: u64 = family
-            .bytes()
-            .fold(TEST, |hash, byte| hash.rotate_left(7) ^ u64::from(byte));
-        let mut rng = draws(self.recipe.training.seed ^ salt, sample);
-        self.forger
-            .forge(family, &plane, self.entry(subject), &mut rng)
-    }
-
-    /// A subject's tile, before any treatment.
-    #[must_use]
-    pub fn plane(&self, subject: &Subject, sample: usize) -> Plane {
-        let forged = subject
-            .forged
-            .then(|| self.forge(subject, sample))
-            .flatten();
-        forged.unwrap_or_else(|| self.dataset.plane(&self.dataset.samples[sample]))
-    }
-
     /// Scores every subject, after a treatment where one is given.
     ///
     /// # Errors
@@ -295,7 +246,7 @@ impl Bench {
             .collect();
         let plane = |position: usize| {
             let (subject, sample) = tiles[position];
-            let plane = self.plane(subject, sample);
+            let plane = self.dataset.plane(&self.dataset.samples[sample]);
             match treatment {
                 Some(treatment) => {
                     let mut rng = draws(treatment.seed, sample);
@@ -313,8 +264,9 @@ impl Bench {
             .iter()
             .map(|subject| {
                 let tiles: Vec<_> = scored.by_ref().take(subject.samples.len()).collect();
-                let logits: Vec<f64> = tiles.iter().map(|tile| tile.logit).collect();
-                let logit = pool(&logits);
+                let logits = tiles.iter().map(|tile| tile.logit);
+                // A subject has at least one tile.
+                let logit = self.dataset.pooling.pool(logits).unwrap_or(f64::NAN);
                 SubjectScore {
                     logit,
                     score: calibration.score(logit),
@@ -337,10 +289,11 @@ impl Bench {
         let tiles: usize = self.subjects.iter().map(|s| s.samples.len()).sum();
         bar.set_length(2 * tiles as u64);
         let clean = self.score(None, device, &bar)?;
+        let delivery = judging(&self.recipe.delivery);
         let delivered = self.score(
             Some(&Treatment {
                 seed: self.recipe.training.seed ^ TEST,
-                apply: &|plane, _, rng| self.recipe.delivery.apply(plane, rng),
+                apply: &|plane, _, rng| delivery.apply(plane, rng),
             }),
             device,
             &bar,
@@ -374,14 +327,23 @@ impl Bench {
         subject: &Subject,
         score: &'a SubjectScore,
     ) -> Option<CellImage<'a>> {
-        let partly = || score.cells.iter().any(|cell| cell.share < 0.5);
-        let masked = match subject.forged {
-            true => partly(),
-            false => self.entry(subject).mask.is_some(),
-        };
+        let partial = |&sample: &usize| self.dataset.is_partial(&self.dataset.samples[sample]);
+        let masked = subject.family.is_some() && subject.samples.iter().any(partial);
         masked.then(|| CellImage {
             cells: &score.cells,
             group: self.entry(subject).unit(),
         })
     }
+}
+
+/// Families that held-out images are forged by, those kept from training among them.
+fn judged(recipe: &Recipe, held_out: &[String]) -> Vec<TrainingFreeFamily> {
+    let mut families = recipe.forge.judging().to_vec();
+    let forged = held_out.iter().filter_map(|name| name.parse().ok());
+    for family in forged {
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
 }

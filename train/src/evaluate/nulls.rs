@@ -9,8 +9,7 @@ use super::Bench;
 use crate::TrainError;
 use crate::null_models::{Logistic, NullModel};
 
-/// Scores of every null model for the subjects, in their order; not a number for forged ones, which
-/// have no file. Fitted on the training split of the families that the detector saw; on the judged
+/// Scores of every null model for the subjects, in their order. Fitted on the training split of the families that the detector saw; on the judged
 /// images themselves when the manifest has no such split.
 pub(super) fn scores(bench: &Bench) -> Result<BTreeMap<&'static str, Vec<f64>>, TrainError> {
     let dataset = &bench.dataset;
@@ -18,7 +17,6 @@ pub(super) fn scores(bench: &Bench) -> Result<BTreeMap<&'static str, Vec<f64>>, 
     let seen = |index: &usize| !bench.held_out.contains(&entry(*index).generator);
     let mut training: Vec<usize> = dataset.of_split(Split::Train);
     training.retain(seen);
-    let of_manifest = || bench.subjects.iter().filter(|subject| !subject.forged);
     let classes = |list: &[usize]| -> [bool; 2] {
         [false, true].map(|class| {
             list.iter()
@@ -26,7 +24,7 @@ pub(super) fn scores(bench: &Bench) -> Result<BTreeMap<&'static str, Vec<f64>>, 
         })
     };
     if classes(&training) != [true; 2] {
-        training = of_manifest().map(|subject| subject.samples[0]).collect();
+        training = bench.subjects.iter().map(|s| s.samples[0]).collect();
     }
     let mut all = BTreeMap::new();
     for model in NullModel::ALL {
@@ -41,15 +39,10 @@ pub(super) fn scores(bench: &Bench) -> Result<BTreeMap<&'static str, Vec<f64>>, 
         let Some(fitted) = Logistic::fit(&features(&reals)?, &features(&fakes)?) else {
             continue;
         };
-        let judged: Vec<usize> = of_manifest().map(|subject| subject.samples[0]).collect();
-        let mut rows = features(&judged)?.into_iter();
-        let scores = bench
-            .subjects
+        let judged: Vec<usize> = bench.subjects.iter().map(|s| s.samples[0]).collect();
+        let scores = features(&judged)?
             .iter()
-            .map(|subject| match subject.forged {
-                true => f64::NAN,
-                false => rows.next().map_or(f64::NAN, |row| fitted.score(&row)),
-            })
+            .map(|row| fitted.score(row))
             .collect();
         all.insert(model.name(), scores);
     }

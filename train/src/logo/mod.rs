@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use veraray_datasets::{Manifest, Split};
+use veraray_datasets::{Manifest, Split, TrainingFreeFamily};
 use veraray_model::ComputeDevice;
 
 use crate::evaluate::{EvaluateOptions, FamilyRow, Summary, evaluate};
 use crate::fit::{FitOptions, fit_recipe};
-use crate::forged::forger;
 use crate::progress::Progress;
 use crate::{Recipe, TrainError};
 
@@ -98,7 +97,9 @@ impl LogoPlan {
             .filter(|entry| entry.label.is_manipulated() && recipe.data.admits(entry))
             .map(|entry| entry.generator.clone())
             .collect();
-        all.extend(forger(&recipe).families());
+        if recipe.forge.is_on() {
+            all.extend(recipe.forge.judging().iter().map(ToString::to_string));
+        }
         if let Some(unknown) = options.families.iter().find(|f| !all.contains(*f)) {
             let known: Vec<String> = all.into_iter().collect();
             return Err(TrainError::Data(format!(
@@ -144,6 +145,12 @@ impl LogoPlan {
         let mut recipe = self.recipe.clone();
         recipe.name = folder_name(family);
         recipe.data.exclude_families.push(family.to_owned());
+        if let Ok(forged) = family.parse::<TrainingFreeFamily>() {
+            let forge = &mut recipe.forge;
+            forge.judged = forge.judging().to_vec();
+            forge.judged.retain(|other| *other != forged);
+            forge.families.retain(|other| *other != forged);
+        }
         recipe
     }
 

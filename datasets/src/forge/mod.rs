@@ -1,0 +1,297 @@
+//! Forgeries of authentic images by methods that need no training.
+//!
+//! [`forge`] makes one from a [`Plane`] on the fly, [`forge_image`] from an image of any shape with a
+//! record of how. Partial families replace a lesion-sized, softly outlined region inside the body and
+//! leave every pixel outside the mask exactly as it is; the others redraw the whole image and take
+//! care not to be told by blur: lost detail is invented again, radial spectra are matched, and part of
+//! the real is mixed back, each at random. Forged pixels lie on the grey levels of their image.
+//! Equal seeds give equal forgeries.
+
+mod blend;
+#[cfg(test)]
+mod contract;
+mod copy_move;
+mod denoise;
+mod denoise_grain;
+mod inpaint_classic;
+mod levels;
+mod parameters;
+mod place;
+mod poisson_blend;
+mod raster;
+mod reconstruct;
+mod region;
+mod resample;
+mod spectral;
+mod spectrum;
+mod splice;
+mod telea;
+mod texture;
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+pub use parameters::{Parameter, Parameters};
+
+use crate::{GrayImage, Plane};
+use levels::Levels;
+use region::{Body, Region};
+
+/// The shortest side that a family works on, in pixels.
+pub const LEAST_SIDE: usize = 64;
+
+/// Regions tried for one whose forgery changes more than the noise.
+const ATTEMPTS: usize = 5;
+
+/// Families of forgeries that need no training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TrainingFreeFamily {
+    /// A region of another patient's image.
+    Splice,
+    /// A region of the same image.
+    CopyMove,
+    /// Seamless cloning in the gradient domain.
+    PoissonBlend,
+    /// Removal by diffusion, fast marching or patch offsets.
+    InpaintClassic,
+    /// Geometry edited and grey interpolated.
+    Resample,
+    /// Upsampling fingerprints of decoders.
+    Spectral,
+    /// Smoothing, then uniform grain.
+    DenoiseGrain,
+    /// The bottleneck of a small linear autoencoder.
+    Reconstruct,
+}
+
+impl TrainingFreeFamily {
+    /// Every family.
+    pub const ALL: [Self; 8] = [
+        Self::Splice,
+        Self::CopyMove,
+        Self::PoissonBlend,
+        Self::InpaintClassic,
+        Self::Resample,
+        Self::Spectral,
+        Self::DenoiseGrain,
+        Self::Reconstruct,
+    ];
+
+    /// The name in manifests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Splice => "splice",
+            Self::CopyMove => "copy_move",
+            Self::PoissonBlend => "poisson_blend",
+            Self::InpaintClassic => "inpaint_classic",
+            Self::Resample => "resample",
+            Self::Spectral => "spectral",
+            Self::DenoiseGrain => "denoise_grain",
+            Self::Reconstruct => "reconstruct",
+        }
+    }
+
+    /// Whether a donor image changes what the family does. Without one, `splice` takes the image's
+    /// own mirror image, and `poisson_blend` another place of the image.
+    #[must_use]
+    pub fn uses_donor(self) -> bool {
+        matches!(self, Self::Splice | Self::PoissonBlend)
+    }
+}
+
+impl fmt::Display for TrainingFreeFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no training-free family.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no training-free family is called {0:?}; there are {families}", families = names())]
+pub struct UnknownFamily(pub String);
+
+fn names() -> String {
+    TrainingFreeFamily::ALL
+        .map(TrainingFreeFamily::as_str)
+        .join(", ")
+}
+
+impl FromStr for TrainingFreeFamily {
+    type Err = UnknownFamily;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|family| family.as_str() == name)
+            .ok_or_else(|| UnknownFamily(name.into()))
+    }
+}
+
+/// A forged image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forgery {
+    /// The image, of the original's size and on its grey levels.
+    pub image: GrayImage,
+    /// Row-major share of manipulation in `[0, 1]`: 1 everywhere for whole-image families, 0 everywhere
+    /// when the image was too flat or too small to forge and came back as it was.
+    pub mask: Vec<f32>,
+    /// What it was made with.
+    pub parameters: Parameters,
+}
+
+/// Forges a plane. The mask of the result is the larger of the plane's own and the forgery's.
+///
+/// `donor` is another patient's image of the same modality, see [`TrainingFreeFamily::uses_donor`];
+/// it may have another size.
+#[must_use]
+pub fn forge(
+    family: TrainingFreeFamily,
+    plane: &Plane,
+    donor: Option<&Plane>,
+    rng: &mut StdRng,
+) -> Plane {
+    let image = |plane: &Plane| GrayImage {
+        rows: plane.side,
+        columns: plane.side,
+        pixels: plane.pixels.clone(),
+    };
+    let donor = donor.filter(|_| family.uses_donor()).map(image);
+    let forgery = forge_image(family, &image(plane), donor.as_ref(), rng);
+    Plane {
+        side: plane.side,
+        pixels: forgery.image.pixels,
+        mask: plane
+            .mask
+            .iter()
+            .zip(&forgery.mask)
+            .map(|(own, forged)| own.max(*forged))
+            .collect(),
+    }
+}
+
+/// Forges an image of any shape; values in `[0, 1]`. One whose shorter side is below
+/// [`LEAST_SIDE`] comes back unchanged with an empty mask.
+#[must_use]
+pub fn forge_image(
+    family: TrainingFreeFamily,
+    image: &GrayImage,
+    donor: Option<&GrayImage>,
+    rng: &mut StdRng,
+) -> Forgery {
+    let mut parameters = Parameters::default();
+    let small = |image: &GrayImage| image.rows.min(image.columns) < LEAST_SIDE;
+    if small(image) {
+        return Forgery {
+            image: image.clone(),
+            mask: vec![0.0; image.pixels.len()],
+            parameters,
+        };
+    }
+    let donor = donor.filter(|donor| !small(donor));
+    let whole = match family {
+        TrainingFreeFamily::Resample if rng.random_bool(0.25) => {
+            let bent = resample::whole(image, &mut parameters, rng);
+            let levels = Levels::of(&image.pixels);
+            Some(raster::mapped(&bent, |v| levels.snap(v)))
+        }
+        TrainingFreeFamily::Spectral => Some(spectral::whole(image, &mut parameters, rng)),
+        TrainingFreeFamily::DenoiseGrain => Some(denoise_grain::whole(image, &mut parameters, rng)),
+        TrainingFreeFamily::Reconstruct => Some(reconstruct::whole(image, &mut parameters, rng)),
+        _ => None,
+    };
+    if let Some(fake) = whole {
+        parameters.note("extent", "whole");
+        let changed = fake.pixels != image.pixels;
+        return Forgery {
+            mask: vec![f32::from(u8::from(changed)); image.pixels.len()],
+            image: fake,
+            parameters,
+        };
+    }
+    partial(family, image, donor, rng)
+}
+
+/// A region forged: of several attempts the first that changes more than the noise does, or the one
+/// that changes most.
+fn partial(
+    family: TrainingFreeFamily,
+    image: &GrayImage,
+    donor: Option<&GrayImage>,
+    rng: &mut StdRng,
+) -> Forgery {
+    let body = Body::of(image);
+    let levels = Levels::of(&image.pixels);
+    let (_, spread) = raster::moments(&image.pixels);
+    let wanted = 0.04 * spread + 0.5 * raster::noise_level(image);
+    let mut best: Option<(f32, Region, Vec<f32>, Parameters)> = None;
+    for _ in 0..ATTEMPTS {
+        let mut parameters = Parameters::default();
+        let mut region = Region::draw(image, &body, rng);
+        let noted = &mut parameters;
+        let patch = match family {
+            TrainingFreeFamily::CopyMove => copy_move::patch(image, &body, &region, noted, rng),
+            TrainingFreeFamily::PoissonBlend => {
+                poisson_blend::patch(image, donor, &body, &mut region, noted, rng)
+            }
+            TrainingFreeFamily::InpaintClassic => {
+                inpaint_classic::patch(image, &body, &region, noted, rng)
+            }
+            TrainingFreeFamily::Resample => resample::patch(image, &region, noted, rng),
+            // The whole-image families do not come here.
+            _ => splice::patch(image, donor, &region, noted, rng),
+        };
+        let host = region.cut(image);
+        let values: Vec<f32> = patch
+            .pixels
+            .iter()
+            .zip(&host.pixels)
+            .zip(&region.alpha)
+            .map(|((new, old), alpha)| match *alpha > 0.0 {
+                true => levels.snap(old + alpha * (new - old)),
+                false => *old,
+            })
+            .collect();
+        let weight: f32 = region.alpha.iter().sum();
+        let change = values
+            .iter()
+            .zip(&host.pixels)
+            .map(|(new, old)| (new - old).abs())
+            .sum::<f32>()
+            / weight.max(1.0);
+        region.note(noted);
+        if best.as_ref().is_none_or(|(most, ..)| change > *most) {
+            best = Some((change, region, values, parameters));
+        }
+        if change > wanted {
+            break;
+        }
+    }
+    let mut forged = image.clone();
+    let mut mask = vec![0.0; image.pixels.len()];
+    let mut parameters = Parameters::default();
+    if let Some((change, region, values, noted)) = best.filter(|(change, ..)| *change > 0.0) {
+        for row in 0..region.rows {
+            let to = (region.top + row) * image.columns + region.left;
+            let from = row * region.columns;
+            forged.pixels[to..to + region.columns]
+                .copy_from_slice(&values[from..from + region.columns]);
+            mask[to..to + region.columns]
+                .copy_from_slice(&region.alpha[from..from + region.columns]);
+        }
+        parameters = noted;
+        parameters.note("mean_change", change);
+    }
+    parameters.note("extent", "region");
+    Forgery {
+        image: forged,
+        mask,
+        parameters,
+    }
+}

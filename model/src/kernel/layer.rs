@@ -1,0 +1,532 @@
+//! Convolution, normalisation, residual and rectifier over a batch.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::correlate::Correlate;
+use super::geometry::{Geometry, Phase};
+use super::passes::{Finish, GradientSums, Interleave, Moments, NormGradient};
+use super::planes::{SLACK, pad_input};
+use super::pool;
+use super::scratch::{self, Slot};
+use super::taps::{BLOCK, Taps, pack, padded_positions};
+
+/// Positions that one share of the weights' gradient spans at least, where several samples are
+/// taken together so that the sums across a vector's lanes cost little.
+const SHARE: usize = 1024;
+
+/// What follows a convolution with known statistics: `conv · scale + shift + residual`, rectified.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail<'a> {
+    /// Factor and summand of every output channel.
+    pub scale: &'a [f32],
+    pub shift: &'a [f32],
+    /// Added to the output; of its shape.
+    pub residual: Option<&'a [f32]>,
+    pub rectify: bool,
+}
+
+/// Convolution with known statistics.
+///
+/// # Shapes
+/// - `input`: `[batch, inputs, height, width]`
+/// - `weight`: `[outputs, inputs, kernel, kernel]`
+/// - output: `[batch, outputs, height / stride, width / stride]`
+pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], tail: Tail<'_>) -> Vec<f32> {
+    let arch = Arch::new();
+    let (offsets, packed) = (g.offsets(), pack_forward(g, weight));
+    let plane = g.output_plane();
+    let mut output = pool::take(batch(g, input) * g.outputs * plane);
+    let jobs = samples(g, input)
+        .zip(output.chunks_exact_mut(g.outputs * plane))
+        .enumerate()
+        .collect();
+    each(jobs, |(sample, (input, output))| {
+        convolve(arch, g, (&offsets, &packed), input, |channel, flat| {
+            let at = channel * plane;
+            let residual = tail.residual;
+            arch.dispatch(Finish {
+                source: flat,
+                pitch: g.pitch(),
+                width: g.output_size()[1],
+                scale: tail.scale[channel],
+                shift: tail.shift[channel],
+                residual: residual.map(|r| &r[sample * g.outputs * plane + at..][..plane]),
+                rectify: tail.rectify,
+                output: &mut output[at..at + plane],
+            });
+        });
+    });
+    output
+}
+
+/// Affine parameters of a normalisation by the batch's own statistics, and what follows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Norm<'a> {
+    pub gamma: &'a [f32],
+    pub beta: &'a [f32],
+    pub epsilon: f64,
+    pub residual: Option<&'a [f32]>,
+    pub rectify: bool,
+}
+
+/// What [`forward_train`] found.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    pub output: Vec<f32>,
+    /// The convolution before normalisation, for [`backward`].
+    pub convolved: Vec<f32>,
+    pub mean: Vec<f32>,
+    /// Biased.
+    pub variance: Vec<f32>,
+}
+
+/// Convolution normalised by the batch's statistics.
+pub(crate) fn forward_train(
+    g: &Geometry,
+    input: &[f32],
+    weight: &[f32],
+    norm: Norm<'_>,
+) -> Trained {
+    let arch = Arch::new();
+    let (offsets, packed) = (g.offsets(), pack_forward(g, weight));
+    let plane = g.output_plane();
+    let mut convolved = pool::take(batch(g, input) * g.outputs * plane);
+    let jobs = samples(g, input)
+        .zip(convolved.chunks_exact_mut(g.outputs * plane))
+        .collect();
+    let moments = each(jobs, |(input, convolved): (&[f32], &mut [f32])| {
+        let mut moments = vec![[0.0; 2]; g.outputs];
+        convolve(arch, g, (&offsets, &packed), input, |channel, flat| {
+            moments[channel] = arch.dispatch(Moments {
+                source: flat,
+                pitch: g.pitch(),
+                width: g.output_size()[1],
+                output: &mut convolved[channel * plane..][..plane],
+            });
+        });
+        moments
+    });
+    let (mean, variance) = combine(&moments, plane);
+    let affine: Vec<[f32; 2]> = (0..g.outputs)
+        .map(|c| {
+            let scale = f64::from(norm.gamma[c]) / (f64::from(variance[c]) + norm.epsilon).sqrt();
+            let shift = f64::from(norm.beta[c]) - scale * f64::from(mean[c]);
+            [scale as f32, shift as f32]
+        })
+        .collect();
+    let mut output = pool::take(convolved.len());
+    let jobs = convolved
+        .chunks_exact(g.outputs * plane)
+        .zip(output.chunks_exact_mut(g.outputs * plane))
+        .enumerate()
+        .collect();
+    each(jobs, |(sample, (convolved, output))| {
+        for (channel, [scale, shift]) in affine.iter().enumerate() {
+            let at = channel * plane;
+            let residual = norm.residual;
+            arch.dispatch(Finish {
+                source: &convolved[at..at + plane],
+                pitch: plane,
+                width: plane,
+                scale: *scale,
+                shift: *shift,
+                residual: residual.map(|r| &r[sample * g.outputs * plane + at..][..plane]),
+                rectify: norm.rectify,
+                output: &mut output[at..at + plane],
+            });
+        }
+    });
+    Trained {
+        output,
+        convolved,
+        mean,
+        variance,
+    }
+}
+
+/// What [`backward`] needs of the forward pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Saved<'a> {
+    pub input: &'a [f32],
+    pub weight: &'a [f32],
+    pub gamma: &'a [f32],
+    pub epsilon: f64,
+    pub convolved: &'a [f32],
+    pub mean: &'a [f32],
+    pub variance: &'a [f32],
+    /// The layer's output, where it was rectified.
+    pub output: Option<&'a [f32]>,
+}
+
+/// Gradients of a layer's inputs.
+#[derive(Debug)]
+pub(crate) struct Gradients {
+    /// Of the input, where wanted.
+    pub input: Option<Vec<f32>>,
+    pub weight: Vec<f32>,
+    pub gamma: Vec<f32>,
+    pub beta: Vec<f32>,
+    /// Of the residual, where wanted.
+    pub residual: Option<Vec<f32>>,
+}
+
+/// Gradients of [`forward_train`], given that of its output.
+pub(crate) fn backward(
+    g: &Geometry,
+    saved: Saved<'_>,
+    gradient: &[f32],
+    [want_input, want_residual]: [bool; 2],
+) -> Gradients {
+    let arch = Arch::new();
+    let plane = g.output_plane();
+    let sums = gradient_sums(arch, g, saved, gradient);
+    let count = (batch(g, saved.input) * plane) as f64;
+    let channels: Vec<Channel> = (0..g.outputs)
+        .map(|c| {
+            let inverse = 1.0 / (f64::from(saved.variance[c]) + saved.epsilon).sqrt();
+            let scale = f64::from(saved.gamma[c]) * inverse;
+            let [beta, product] = sums[c];
+            Channel {
+                beta: beta as f32,
+                gamma: (product * inverse) as f32,
+                scale: scale as f32,
+                mean_gradient: (beta / count) as f32,
+                slope: (-scale * inverse * inverse * product / count) as f32,
+            }
+        })
+        .collect();
+
+    let samples_per_share = (SHARE / g.positions()).max(1);
+    let (inputs, outputs) = (g.inputs * g.input_plane(), g.outputs * plane);
+    let allocate = |wanted: bool, length: usize| wanted.then(|| pool::take(length));
+    let mut input = allocate(want_input, saved.input.len());
+    let mut residual = allocate(want_residual, gradient.len());
+    let shares = batch(g, saved.input).div_ceil(samples_per_share);
+    let input_shares = shared(&mut input, samples_per_share * inputs, shares);
+    let residual_shares = shared(&mut residual, samples_per_share * outputs, shares);
+    let jobs = input_shares
+        .into_iter()
+        .zip(residual_shares)
+        .enumerate()
+        .map(|(index, (input, residual))| Share {
+            first: index * samples_per_share,
+            samples: samples_per_share.min(batch(g, saved.input) - index * samples_per_share),
+            input,
+            residual,
+        })
+        .collect();
+    let backward = Backward {
+        arch,
+        g,
+        saved,
+        gradient,
+        channels: &channels,
+        offsets: g.offsets(),
+        phases: pack_backward(g, saved.weight),
+    };
+    let parts = each(jobs, |share| backward.share(share));
+    let mut weight = vec![0.0; g.outputs * g.taps()];
+    for part in parts {
+        for (sum, part) in weight.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
+    Gradients {
+        input,
+        weight,
+        gamma: channels.iter().map(|c| c.gamma).collect(),
+        beta: channels.iter().map(|c| c.beta).collect(),
+        residual,
+    }
+}
+
+/// One channel's part in the gradient of a normalisation.
+#[derive(Debug)]
+struct Channel {
+    beta: f32,
+    gamma: f32,
+    scale: f32,
+    mean_gradient: f32,
+    slope: f32,
+}
+
+/// Samples whose share of the weights' gradient is summed at once.
+#[derive(Debug)]
+struct Share<'a> {
+    first: usize,
+    samples: usize,
+    input: Option<&'a mut [f32]>,
+    residual: Option<&'a mut [f32]>,
+}
+
+/// Offsets and packed weights of one phase of the input's gradient.
+type PackedPhase = (Vec<usize>, Vec<[f32; BLOCK]>);
+
+struct Backward<'a> {
+    arch: Arch,
+    g: &'a Geometry,
+    saved: Saved<'a>,
+    gradient: &'a [f32],
+    channels: &'a [Channel],
+    offsets: Vec<usize>,
+    phases: Vec<PackedPhase>,
+}
+
+impl Backward<'_> {
+    /// Returns the share's gradient of the weights.
+    fn share(&self, share: Share<'_>) -> Vec<f32> {
+        let (g, arch) = (self.g, self.arch);
+        let (inputs, outputs) = (g.inputs * g.input_plane(), g.outputs * g.output_plane());
+        let input_stride = g.padded() + SLACK;
+        let gradient_stride = g.outputs * g.padded_output();
+        let Share {
+            first,
+            samples,
+            mut input,
+            mut residual,
+        } = share;
+        let mut weight = vec![0.0; g.outputs * g.taps()];
+        scratch::with(Slot::Output, samples * gradient_stride, |gradients| {
+            gradients.fill(0.0);
+            for (index, padded) in gradients.chunks_exact_mut(gradient_stride).enumerate() {
+                let residual = residual
+                    .as_mut()
+                    .map(|r| &mut r[index * outputs..][..outputs]);
+                self.convolution_gradient(first + index, padded, residual);
+                if let Some(input) = &mut input {
+                    self.input_gradient(padded, &mut input[index * inputs..][..inputs]);
+                }
+            }
+            scratch::with(Slot::Input, samples * input_stride, |padded| {
+                for (index, padded) in padded.chunks_exact_mut(input_stride).enumerate() {
+                    let sample = &self.saved.input[(first + index) * inputs..][..inputs];
+                    pad_input(g, sample, padded);
+                }
+                arch.dispatch(Correlate {
+                    input: padded,
+                    input_stride,
+                    offsets: &self.offsets,
+                    gradient: gradients,
+                    outputs: g.outputs,
+                    plane: g.padded_output(),
+                    lead: g.lead(),
+                    positions: g.positions(),
+                    output: &mut weight,
+                });
+            });
+        });
+        weight
+    }
+
+    /// The gradient of one sample's convolution, padded.
+    fn convolution_gradient(
+        &self,
+        sample: usize,
+        padded: &mut [f32],
+        mut residual: Option<&mut [f32]>,
+    ) {
+        let (g, plane) = (self.g, self.g.output_plane());
+        let planes = padded.chunks_exact_mut(g.padded_output());
+        for (channel, (padded, terms)) in planes.zip(self.channels).enumerate() {
+            let at = (sample * g.outputs + channel) * plane;
+            self.arch.dispatch(NormGradient {
+                gradient: &self.gradient[at..at + plane],
+                output: self.saved.output.map(|output| &output[at..at + plane]),
+                convolved: &self.saved.convolved[at..at + plane],
+                width: g.output_size()[1],
+                mean: self.saved.mean[channel],
+                scale: terms.scale,
+                mean_gradient: terms.mean_gradient,
+                slope: terms.slope,
+                pitch: g.pitch(),
+                padded: &mut padded[g.lead()..],
+                residual: residual
+                    .as_mut()
+                    .map(|residual| &mut residual[channel * plane..][..plane]),
+            });
+        }
+    }
+
+    /// The gradient of one sample's input.
+    fn input_gradient(&self, padded: &[f32], input: &mut [f32]) {
+        let (g, arch) = (self.g, self.arch);
+        let [height, width] = g.size;
+        let stride = padded_positions(g.positions());
+        let columns = g.stride;
+        scratch::with(Slot::Flat, columns * BLOCK * stride, |flat| {
+            for (row_phase, phases) in self.phases.chunks_exact(columns).enumerate() {
+                for block in 0..g.inputs.div_ceil(BLOCK) {
+                    for ((offsets, packed), flat) in
+                        phases.iter().zip(flat.chunks_exact_mut(BLOCK * stride))
+                    {
+                        arch.dispatch(Taps {
+                            input: padded,
+                            offsets,
+                            weights: &packed[block * offsets.len()..][..offsets.len()],
+                            positions: g.positions(),
+                            output: flat,
+                        });
+                    }
+                    let channels = input.chunks_exact_mut(height * width).skip(block * BLOCK);
+                    for (channel, output) in channels.take(BLOCK).enumerate() {
+                        let rows = output
+                            .chunks_exact_mut(width)
+                            .skip(row_phase)
+                            .step_by(columns);
+                        let even = &flat[channel * stride..][..stride];
+                        for (row, output) in rows.enumerate() {
+                            let even = &even[row * g.pitch()..][..g.output_size()[1]];
+                            if columns == 1 {
+                                output.copy_from_slice(even);
+                            } else {
+                                let odd = &flat[(BLOCK + channel) * stride + row * g.pitch()..];
+                                arch.dispatch(Interleave { even, odd, output });
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Cuts an optional buffer into the shares' parts.
+fn shared(buffer: &mut Option<Vec<f32>>, length: usize, shares: usize) -> Vec<Option<&mut [f32]>> {
+    match buffer {
+        Some(buffer) => buffer.chunks_mut(length).map(Some).collect(),
+        None => (0..shares).map(|_| None).collect(),
+    }
+}
+
+/// Sums of every channel's gradient, and of its product with the centred convolution.
+fn gradient_sums(arch: Arch, g: &Geometry, saved: Saved<'_>, gradient: &[f32]) -> Vec<[f64; 2]> {
+    let plane = g.output_plane();
+    let jobs = (0..batch(g, saved.input)).collect();
+    let parts = each(jobs, |sample| {
+        let channel = |c: usize| {
+            let at = (sample * g.outputs + c) * plane;
+            arch.dispatch(GradientSums {
+                gradient: &gradient[at..at + plane],
+                output: saved.output.map(|output| &output[at..at + plane]),
+                convolved: &saved.convolved[at..at + plane],
+                mean: saved.mean[c],
+            })
+        };
+        (0..g.outputs).map(channel).collect::<Vec<_>>()
+    });
+    let mut totals = vec![[0.0; 2]; g.outputs];
+    for part in parts {
+        for (total, part) in totals.iter_mut().zip(part) {
+            *total = [total[0] + part[0], total[1] + part[1]];
+        }
+    }
+    totals
+}
+
+/// Mean and biased variance of every channel from those of its planes (Chan et al., 1979).
+fn combine(moments: &[Vec<[f64; 2]>], plane: usize) -> (Vec<f32>, Vec<f32>) {
+    let count = (moments.len() * plane) as f64;
+    let channels = moments.first().map_or(0, Vec::len);
+    (0..channels)
+        .map(|c| {
+            let mean = moments.iter().map(|m| m[c][0]).sum::<f64>() / count;
+            let squares: f64 = moments
+                .iter()
+                .map(|m| {
+                    let [sum, squares] = m[c];
+                    let shift = sum / plane as f64 - mean;
+                    squares + shift * shift * plane as f64
+                })
+                .sum();
+            (mean as f32, (squares / count).max(0.0) as f32)
+        })
+        .unzip()
+}
+
+fn batch(g: &Geometry, input: &[f32]) -> usize {
+    input.len() / (g.inputs * g.input_plane())
+}
+
+fn samples<'a>(g: &Geometry, input: &'a [f32]) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+    input.chunks_exact(g.inputs * g.input_plane())
+}
+
+pub(super) fn pack_forward(g: &Geometry, weight: &[f32]) -> Vec<[f32; BLOCK]> {
+    let taps = g.taps();
+    let mut packed = vec![[0.0; BLOCK]; g.outputs.div_ceil(BLOCK) * taps];
+    let blocks = packed.chunks_exact_mut(taps);
+    for (packed, rows) in blocks.zip(weight.chunks(BLOCK * taps)) {
+        // A short block repeats its last channel, whose copies are dropped.
+        let last = rows.len() / taps - 1;
+        let mut channels = [rows; BLOCK];
+        for (channel, row) in channels.iter_mut().enumerate() {
+            *row = &rows[channel.min(last) * taps..][..taps];
+        }
+        for (k, packed) in packed.iter_mut().enumerate() {
+            for (to, row) in packed.iter_mut().zip(channels) {
+                *to = row[k];
+            }
+        }
+    }
+    packed
+}
+
+/// Every phase of the input's gradient: taps run over output channels and kernel elements.
+fn pack_backward(g: &Geometry, weight: &[f32]) -> Vec<PackedPhase> {
+    let area = g.kernel * g.kernel;
+    let phase = |phase: Phase| {
+        let many = phase.taps.len();
+        let offsets = (0..g.outputs)
+            .flat_map(|o| {
+                let at = o * g.padded_output();
+                phase.taps.iter().map(move |(_, offset)| at + offset)
+            })
+            .collect();
+        let packed = pack(g.inputs, g.outputs * many, |i, k| {
+            let (o, (element, _)) = (k / many, phase.taps[k % many]);
+            weight[(o * g.inputs + i) * area + element]
+        });
+        (offsets, packed)
+    };
+    g.gradient_phases().into_iter().map(phase).collect()
+}
+
+/// Convolves one sample and hands every output channel, rows a pitch apart, to `finish`.
+pub(super) fn convolve(
+    arch: Arch,
+    g: &Geometry,
+    (offsets, packed): (&[usize], &[[f32; BLOCK]]),
+    input: &[f32],
+    mut finish: impl FnMut(usize, &[f32]),
+) {
+    let stride = padded_positions(g.positions());
+    scratch::with(Slot::Input, g.padded() + SLACK, |padded| {
+        pad_input(g, input, padded);
+        scratch::with(Slot::Flat, BLOCK * stride, |flat| {
+            for (block, weights) in packed.chunks_exact(offsets.len()).enumerate() {
+                arch.dispatch(Taps {
+                    input: padded,
+                    offsets,
+                    weights,
+                    positions: g.positions(),
+                    output: flat,
+                });
+                let first = block * BLOCK;
+                let channels = flat.chunks_exact(stride).take(g.outputs - first);
+                for (channel, flat) in channels.enumerate() {
+                    finish(first + channel, flat);
+                }
+            }
+        });
+    });
+}
+
+/// Runs jobs on all threads, or here when there is but one; results keep the jobs' order.
+pub(super) fn each<J: Send, R: Send>(jobs: Vec<J>, run: impl Fn(J) -> R + Sync + Send) -> Vec<R> {
+    if jobs.len() == 1 {
+        jobs.into_iter().map(run).collect()
+    } else {
+        jobs.into_par_iter().map(run).collect()
+    }
+}

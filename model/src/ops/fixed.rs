@@ -1,0 +1,76 @@
+//! The fixed filters before the first parameters, on the CPU.
+//!
+//! They have no parameters: unless the pixels themselves are differentiated, no graph is kept.
+
+use burn::backend::{DType, TensorMetadata};
+use burn::tensor::Tensor;
+use burn_flex::{Flex, FlexTensor};
+
+use super::flex::{Dense, tensor};
+use crate::filters::{BLOCK, RESIDUAL_KERNELS, RESIDUALS, wave};
+use crate::frequency::Magnitude;
+use crate::kernel::{blocks, stem};
+
+/// Pixels, scaled to [-1, 1], beside their residuals, times `gain` and truncated.
+pub(crate) fn beside_residuals(pixels: &Tensor<4>, gain: f64) -> Option<Tensor<4>> {
+    let [batch, _, height, width] = pixels.dims();
+    let values = dense(pixels)?;
+    let size = [height, width];
+    let found = stem::residuals(values.values(), size, &RESIDUAL_KERNELS, gain as f32);
+    Some(like(
+        pixels,
+        tensor(found, [batch, 1 + RESIDUALS, height, width]),
+    ))
+}
+
+/// Mean log magnitudes by place, and their mean and spread over the tile.
+pub(crate) fn block_statistics(
+    pixels: &Tensor<4>,
+    magnitude: Magnitude,
+) -> Option<(Tensor<4>, Tensor<2>)> {
+    const {
+        assert!(BLOCK == blocks::SIDE, "the kernel is for this block");
+    }
+    let [batch, _, height, width] = pixels.dims();
+    if height % (2 * BLOCK) != 0 || width % (2 * BLOCK) != 0 {
+        return None;
+    }
+    let values = dense(pixels)?;
+    let basis = std::array::from_fn(|i| wave(i / BLOCK, i % BLOCK) as f32);
+    let magnitude = blocks::Magnitude {
+        floor: magnitude.floor as f32,
+        offset: magnitude.offset as f32,
+        scale: magnitude.scale as f32,
+        epsilon: magnitude.epsilon,
+    };
+    let (local, tile) = blocks::statistics(values.values(), [height, width], &basis, magnitude);
+    let cells = [height, width].map(|side| side / (2 * BLOCK));
+    let coefficients = BLOCK * BLOCK;
+    Some((
+        like(
+            pixels,
+            tensor(local, [batch, coefficients, cells[0], cells[1]]),
+        ),
+        like(pixels, tensor(tile, [batch, 2 * coefficients])),
+    ))
+}
+
+/// The pixels where they lie on the CPU and nothing is to flow back to them.
+fn dense(pixels: &Tensor<4>) -> Option<Dense> {
+    if pixels.is_tracked() {
+        return None;
+    }
+    let values = pixels.clone().inner().try_into_primitive::<Flex>().ok()?;
+    (values.dtype() == DType::F32 && values.shape().num_elements() > 0).then(|| Dense::new(values))
+}
+
+/// A constant in the same autodiff context as the pixels.
+fn like<const D: usize>(pixels: &Tensor<4>, found: FlexTensor) -> Tensor<D> {
+    let found = Tensor::from_primitive::<Flex>(found);
+    match pixels.gradient_checkpointing_strategy() {
+        Some(strategy) => found
+            .autodiff()
+            .with_gradient_checkpointing_strategy(strategy),
+        None => found,
+    }
+}

@@ -1,0 +1,170 @@
+//! What validation images say: of an epoch, and for the calibration of the chosen one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use rand::Rng as _;
+use veraray_datasets::Split;
+use veraray_model::{Calibration, Checkpoint, Detector, FamilyMetrics};
+
+use crate::calibrate::{calibrate, map_threshold};
+use crate::data::Dataset;
+use crate::metrics::auroc;
+use crate::progress::Progress;
+use crate::sampler::generator;
+use crate::score::{ImageScore, Scores, score};
+use crate::{Recipe, TrainError};
+
+/// What validation says of an epoch.
+pub(crate) struct Judged {
+    /// As they are, and after delivery.
+    pub(crate) draws: [Scores; 2],
+    pub(crate) auroc: BTreeMap<String, f64>,
+    pub(crate) delivered_auroc: BTreeMap<String, f64>,
+    pub(crate) selection: f64,
+}
+
+pub(crate) fn validate(
+    detector: &Detector,
+    dataset: &Dataset,
+    indices: &[usize],
+    recipe: &Recipe,
+    device: &Device,
+    progress: &Progress,
+) -> Result<Judged, TrainError> {
+    let bar = progress.bar("validating");
+    bar.set_length(2 * indices.len() as u64);
+    let clean = score(detector, dataset, indices, None, device, &bar)?;
+    let delivery = Some((&recipe.delivery, recipe.training.seed));
+    let delivered = score(detector, dataset, indices, delivery, device, &bar)?;
+    bar.finish_and_clear();
+    let auroc = per_family(dataset, &clean.images);
+    let delivered_auroc = per_family(dataset, &delivered.images);
+    let selection = worst_third(
+        auroc
+            .iter()
+            .filter_map(|(family, a)| delivered_auroc.get(family).map(|b| 0.5 * (a + b)))
+            .collect(),
+    );
+    if !selection.is_finite() {
+        return Err(TrainError::Data(
+            "validation holds no authentic or no manipulated image; raise split.validation".into(),
+        ));
+    }
+    Ok(Judged {
+        draws: [clean, delivered],
+        auroc,
+        delivered_auroc,
+        selection,
+    })
+}
+
+/// Mean of the lowest third. The worst families decide, not the mean: a detector is used against
+/// what it is worst at. The single worst one would be noise where there are many.
+fn worst_third(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.truncate(figures.len().div_ceil(3));
+    figures.iter().sum::<f64>() / figures.len() as f64
+}
+
+/// AUROC of every generator family against all authentic images.
+fn per_family(dataset: &Dataset, images: &[ImageScore]) -> BTreeMap<String, f64> {
+    let (authentic, families) = by_class(dataset, images);
+    families
+        .into_iter()
+        .filter_map(|(family, logits)| Some((family, auroc(&authentic, &logits)?)))
+        .collect()
+}
+
+fn by_class(dataset: &Dataset, images: &[ImageScore]) -> (Vec<f64>, BTreeMap<String, Vec<f64>>) {
+    let mut authentic = Vec::new();
+    let mut families: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for image in images {
+        let entry = &dataset.entries[image.entry];
+        if entry.label.is_manipulated() {
+            families
+                .entry(entry.generator.clone())
+                .or_default()
+                .push(image.logit);
+        } else {
+            authentic.push(image.logit);
+        }
+    }
+    (authentic, families)
+}
+
+impl Judged {
+    pub(crate) fn metrics(&self, dataset: &Dataset) -> Vec<FamilyMetrics> {
+        let (authentic, families) = by_class(dataset, &self.draws[0].images);
+        self.auroc
+            .iter()
+            .map(|(family, &estimate)| FamilyMetrics {
+                split: Split::Validation.as_str().into(),
+                family: family.clone(),
+                images: [authentic.len(), families.get(family).map_or(0, Vec::len)],
+                // Intervals are for tests; here only the estimate that the epoch was chosen by.
+                auroc: [estimate; 3],
+                more: self
+                    .delivered_auroc
+                    .get(family)
+                    .map(|a| ("delivered_auroc".to_owned(), *a))
+                    .into_iter()
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// Calibrates the chosen epoch anew on several deliveries of every validation image: thresholds of
+/// small rates rest on the few highest scores, which one draw does not show.
+pub(crate) fn recalibrate(
+    path: &Path,
+    dataset: &Dataset,
+    validation: &[usize],
+    recipe: &Recipe,
+    device: &Device,
+    progress: &Progress,
+) -> Result<(), TrainError> {
+    let draws = recipe.training.calibration_draws;
+    let mut checkpoint = Checkpoint::load(path, device)?;
+    let bar = progress.bar("calibrating");
+    bar.set_length(((draws + 1) * validation.len()) as u64);
+    let mut all = Vec::with_capacity(draws + 1);
+    for draw in 0..=draws {
+        // The first draws are the images as they are; every other one has a seed of its own.
+        let seed = generator(recipe.training.seed, [draw, 0, 0]).random();
+        let delivery = (draw > 0).then_some((&recipe.delivery, seed));
+        all.push(score(
+            &checkpoint.detector,
+            dataset,
+            validation,
+            delivery,
+            device,
+            &bar,
+        )?);
+    }
+    bar.finish_and_clear();
+    checkpoint.card.calibration = calibration(&all, dataset, recipe);
+    checkpoint.save(path)?;
+    Ok(())
+}
+
+/// Calibrates on scores of the same images, first as they are, then after deliveries. Deliveries
+/// together weigh as much as the images as they are.
+pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) -> Calibration {
+    let (mut authentic, mut manipulated) = (Vec::new(), Vec::new());
+    let repeats = (draws.len() - 1).max(1);
+    for (draw, scores) in draws.iter().enumerate() {
+        let (reals, fakes) = by_class(dataset, &scores.images);
+        let fakes: Vec<f64> = fakes.into_values().flatten().collect();
+        for _ in 0..if draw == 0 { repeats } else { 1 } {
+            authentic.extend_from_slice(&reals);
+            manipulated.extend_from_slice(&fakes);
+        }
+    }
+    let rates = &recipe.training.false_positive_rates;
+    let mut calibration = calibrate(&authentic, &manipulated, rates, 2 * repeats);
+    calibration.map_threshold = map_threshold(&draws[0].cells);
+    calibration
+}
