@@ -94,15 +94,7 @@ impl Bench {
         progress: &Progress,
     ) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path, device)?;
-        let mut recipe: Recipe =
-            toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| {
-                TrainError::Recipe {
-                    path: path.to_owned(),
-                    message: format!("the card's recipe does not parse: {error}"),
-                }
-            })?;
-        // The card decides what pixels look like; a recalibrated card may differ from the recipe.
-        recipe.input = checkpoint.card.input.clone();
+        let mut recipe = recipe_of(&checkpoint, path)?;
         if selection.sets == ["all"] {
             recipe.data.sets.clear();
         } else if !selection.sets.is_empty() {
@@ -110,6 +102,33 @@ impl Bench {
         }
         let held_out = std::mem::take(&mut recipe.data.exclude_families);
         recipe.forge.judged = judged(&recipe, &held_out);
+        let bench = Self::with(
+            (checkpoint, path),
+            recipe,
+            held_out,
+            manifest,
+            selection,
+            progress,
+        )?;
+        bench.check(manifest, selection)?;
+        Ok(bench)
+    }
+
+    /// As [`Bench::open`] with a checkpoint in memory and images as a recipe says, which need not be
+    /// its own; a class may be missing.
+    ///
+    /// # Errors
+    /// [`TrainError`] when the manifest or an image cannot be read.
+    pub(super) fn with(
+        (checkpoint, path): (Checkpoint, &Path),
+        mut recipe: Recipe,
+        held_out: Vec<String>,
+        manifest: &Path,
+        selection: &Selection,
+        progress: &Progress,
+    ) -> Result<Self, TrainError> {
+        // The card decides what pixels look like, whatever the recipe says.
+        recipe.input = checkpoint.card.input.clone();
         let bar = progress.bar("reading images");
         let dataset = Dataset::load(manifest, &recipe, &bar)?;
         bar.finish_and_clear();
@@ -122,7 +141,6 @@ impl Bench {
             subjects: Vec::new(),
         };
         bench.subjects = bench.select(selection);
-        bench.check(manifest, selection)?;
         Ok(bench)
     }
 
@@ -334,6 +352,14 @@ impl Bench {
             group: self.entry(subject).unit(),
         })
     }
+}
+
+/// The recipe in a checkpoint's card.
+pub(super) fn recipe_of(checkpoint: &Checkpoint, path: &Path) -> Result<Recipe, TrainError> {
+    toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| TrainError::Recipe {
+        path: path.to_owned(),
+        message: format!("the card's recipe does not parse: {error}"),
+    })
 }
 
 /// Families that held-out images are forged by, those kept from training among them.
