@@ -19,14 +19,18 @@ struct Gate {
     manifest: PathBuf,
     /// Images to measure on; absent: every image of the manifest.
     split: Option<Split>,
-    /// Values of the manifest's `set` column; absent: those of the checkpoint's recipe.
-    #[serde(default)]
+    /// Values of the manifest's `set` column; absent: all.
+    #[serde(default = "all_sets")]
     sets: Vec<String>,
     /// Declared false-positive rate whose threshold is judged.
     #[serde(default = "one_percent")]
     max_fpr: f64,
     /// The checks, at least one.
     check: Vec<Check>,
+}
+
+fn all_sets() -> Vec<String> {
+    vec!["all".to_owned()]
 }
 
 fn one_percent() -> f64 {

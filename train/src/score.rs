@@ -173,15 +173,12 @@ pub fn score(
     let extent = (dataset.side, indices.len());
     let tiles = score_tiles(detector, extent, &plane, device, progress)?;
     let mut scores = Scores::default();
-    let judged: Vec<(usize, TileScore)> = indices
-        .iter()
-        .map(|&index| dataset.samples[index].entry)
-        .zip(tiles)
-        .collect();
+    let judged: Vec<(usize, TileScore)> = indices.iter().copied().zip(tiles).collect();
+    let entry = |index: usize| dataset.samples[index].entry;
     // Tiles of one image stand beside each other.
-    for run in judged.chunk_by(|a, b| a.0 == b.0) {
+    for run in judged.chunk_by(|a, b| entry(a.0) == entry(b.0)) {
         let logits = run.iter().map(|(_, tile)| tile.logit);
-        let entry = run[0].0;
+        let entry = entry(run[0].0);
         scores.images.push(ImageScore {
             entry,
             // A run holds at least one tile.

@@ -216,6 +216,55 @@ fn a_family_left_out_is_not_trained_on_and_a_finished_run_is_not_repeated() {
 }
 
 #[test]
+fn a_forgery_can_be_left_out_like_any_other_family() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    common::data(folder);
+    let path = common::recipe(folder, 1);
+    let text = std::fs::read_to_string(&path).expect("text");
+    let forge = "[forge]\nshare = 0.5\nfamilies = ['splice', 'copy_move']\nheld_out = 2\n";
+    std::fs::write(&path, text + forge).expect("written");
+    let logo = [
+        "logo",
+        "tiny.toml",
+        "--device",
+        "cpu",
+        "--max-fpr",
+        "0.1",
+        "--families",
+        "splice",
+    ];
+    must(folder, &logo);
+    let run = folder.join("runs/tiny/logo/splice");
+    let card = load(&run.join("checkpoint.vrc")).card;
+    assert!(
+        card.families.contains(&"copy_move".to_owned()),
+        "{:?}",
+        card.families
+    );
+    assert!(
+        !card.families.contains(&"splice".to_owned()),
+        "{:?}",
+        card.families
+    );
+    assert!(card.metrics.iter().all(|row| row.family != "splice"));
+    let report = json(&run.join("report.json"));
+    let rows = report["families"].as_array().expect("rows");
+    let of = |family: &str| {
+        let row = rows.iter().find(|row| row["family"] == family);
+        row.unwrap_or_else(|| panic!("{family} is not judged"))
+    };
+    // Six authentic images are held out for the test; nearly all of them can be forged.
+    assert!(
+        of("splice")["images"][1]
+            .as_u64()
+            .is_some_and(|images| images >= 3)
+    );
+    assert_eq!(of("splice")["seen"], false);
+    assert_eq!(of("copy_move")["seen"], true);
+}
+
+#[test]
 fn a_sweep_covers_what_was_asked_and_swaps_formats() {
     let folder = shared();
     let out = tempfile::tempdir().expect("a folder");

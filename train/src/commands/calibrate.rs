@@ -35,7 +35,7 @@ pub struct Args {
     /// Images to calibrate on; the checkpoint's own recipe says which groups were held out.
     #[arg(long, default_value = "validation", value_parser = super::SPLITS)]
     split: String,
-    /// Values of the manifest's set column to use, in place of the recipe's.
+    /// Values of the manifest's set column to use, or all, in place of the recipe's.
     #[arg(long, value_name = "SET", value_delimiter = ',')]
     sets: Vec<String>,
     /// Declared false-positive rates.

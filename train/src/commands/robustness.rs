@@ -11,7 +11,7 @@ use veraray_train::{Progress, RobustnessOptions};
   veraray-train robustness runs/default/checkpoint.vrc data/manifest.csv --output robustness
   veraray-train robustness new.vrc data/manifest.csv --sweeps jpeg,resize --limit 50
 
-Sweeps: jpeg, resize, blur, noise, window_level, window_width, bit_depth, invert, screenshot. The
+Sweeps: jpeg, jpeg2000, resize, blur, noise, window_level, window_width, bit_depth, invert, screenshot. The
 format swap is always measured.")]
 pub struct Args {
     /// The checkpoint (.vrc).
@@ -21,7 +21,7 @@ pub struct Args {
     /// Images to measure on; the checkpoint's own recipe says which groups were held out.
     #[arg(long, default_value = "test", value_parser = super::SPLITS)]
     split: String,
-    /// Values of the manifest's set column to use, in place of the recipe's.
+    /// Values of the manifest's set column to use, or all, in place of the recipe's.
     #[arg(long, value_name = "SET", value_delimiter = ',')]
     sets: Vec<String>,
     /// Sweeps to run; all by default.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use veraray_model::Checkpoint;
 
+use super::bench::recipe_of;
 use super::rows::Table;
 use super::{Bench, Selection, Subject};
 use crate::TrainError;
@@ -45,23 +47,24 @@ pub(super) fn compare_with(
     progress: &Progress,
 ) -> Result<Against, TrainError> {
     let bench = table.bench;
-    // The same images: those of the first checkpoint's split, whatever the other's recipe says.
-    let selection = Selection {
-        split: None,
-        sets: bench.recipe.data.sets.clone(),
-        ..selection.clone()
-    };
-    let mut rival = Bench::open(other, manifest, device, &selection, progress)?;
+    let checkpoint = Checkpoint::load(other, device)?;
     let mut caveats = Vec::new();
-    if rival.recipe.split != bench.recipe.split {
+    if recipe_of(&checkpoint, other)?.split != bench.recipe.split {
         caveats.push(
             "the two were trained with different splits: the other may have seen some of these images"
                 .to_owned(),
         );
     }
-    if rival.recipe.delivery != bench.recipe.delivery {
-        caveats.push("the two recipes deliver images differently; the first one's is used".into());
-    }
+    // The same images, forgeries and deliveries: those of the first checkpoint's recipe.
+    let recipe = bench.recipe.clone();
+    let mut rival = Bench::with(
+        (checkpoint, other),
+        recipe,
+        Vec::new(),
+        manifest,
+        selection,
+        progress,
+    )?;
     fn key<'a>(bench: &'a Bench, subject: &'a Subject) -> (&'a str, &'a str) {
         let family = subject.family.as_deref().unwrap_or_default();
         (&bench.entry(subject).name, family)
@@ -83,8 +86,6 @@ pub(super) fn compare_with(
         .into_iter()
         .filter(|_| keep.next().copied().unwrap_or_default())
         .collect();
-    rival.recipe.delivery = bench.recipe.delivery.clone();
-    rival.recipe.training.seed = bench.recipe.training.seed;
     if rival.subjects.len() < bench.subjects.len() {
         caveats.push(format!(
             "{} of {} images are judged by both",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
-use veraray_datasets::{Entry, Plane, Split};
+use veraray_datasets::{Entry, Plane, Split, TrainingFreeFamily};
 use veraray_model::Checkpoint;
 
 use crate::data::Dataset;
@@ -24,7 +24,7 @@ const TEST: u64 = 0x7e57;
 pub struct Selection {
     /// The split, as the checkpoint's own recipe assigns it; `None`: every image of the manifest.
     pub split: Option<Split>,
-    /// Values of the manifest's `set` column; empty: those of the recipe.
+    /// Values of the manifest's `set` column, or `all`; empty: those of the recipe.
     pub sets: Vec<String>,
     /// Families to judge; empty: all.
     pub families: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Selection {
     pub authentic_suffices: bool,
 }
 
-/// One image to be judged: of the manifest, or forged from one of it.
+/// One image to be judged.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// Index in the data set's entries.
@@ -96,19 +96,41 @@ impl Bench {
         progress: &Progress,
     ) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path, device)?;
-        let mut recipe: Recipe =
-            toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| {
-                TrainError::Recipe {
-                    path: path.to_owned(),
-                    message: format!("the card's recipe does not parse: {error}"),
-                }
-            })?;
-        // The card decides what pixels look like; a recalibrated card may differ from the recipe.
-        recipe.input = checkpoint.card.input.clone();
-        if !selection.sets.is_empty() {
+        let mut recipe = recipe_of(&checkpoint, path)?;
+        if selection.sets == ["all"] {
+            recipe.data.sets.clear();
+        } else if !selection.sets.is_empty() {
             recipe.data.sets.clone_from(&selection.sets);
         }
         let held_out = std::mem::take(&mut recipe.data.exclude_families);
+        recipe.forge.judged = judged(&recipe, &held_out);
+        let bench = Self::with(
+            (checkpoint, path),
+            recipe,
+            held_out,
+            manifest,
+            selection,
+            progress,
+        )?;
+        bench.check(manifest, selection)?;
+        Ok(bench)
+    }
+
+    /// As [`Bench::open`] with a checkpoint in memory and images as a recipe says, which need not be
+    /// its own; a class may be missing.
+    ///
+    /// # Errors
+    /// [`TrainError`] when the manifest or an image cannot be read.
+    pub(super) fn with(
+        (checkpoint, path): (Checkpoint, &Path),
+        mut recipe: Recipe,
+        held_out: Vec<String>,
+        manifest: &Path,
+        selection: &Selection,
+        progress: &Progress,
+    ) -> Result<Self, TrainError> {
+        // The card decides what pixels look like, whatever the recipe says.
+        recipe.input = checkpoint.card.input.clone();
         let bar = progress.bar("reading images");
         let dataset = Dataset::load(manifest, &recipe, &bar)?;
         bar.finish_and_clear();
@@ -121,7 +143,6 @@ impl Bench {
             subjects: Vec::new(),
         };
         bench.subjects = bench.select(selection);
-        bench.check(manifest, selection)?;
         Ok(bench)
     }
 
@@ -339,4 +360,24 @@ impl Bench {
             group: self.entry(subject).unit(),
         })
     }
+}
+
+/// The recipe in a checkpoint's card.
+pub(super) fn recipe_of(checkpoint: &Checkpoint, path: &Path) -> Result<Recipe, TrainError> {
+    toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| TrainError::Recipe {
+        path: path.to_owned(),
+        message: format!("the card's recipe does not parse: {error}"),
+    })
+}
+
+/// Families that held-out images are forged by, those kept from training among them.
+fn judged(recipe: &Recipe, held_out: &[String]) -> Vec<TrainingFreeFamily> {
+    let mut families = recipe.forge.judging().to_vec();
+    let forged = held_out.iter().filter_map(|name| name.parse().ok());
+    for family in forged {
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
 }

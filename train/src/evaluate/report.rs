@@ -64,9 +64,9 @@ pub struct Report {
 /// One line of `scores.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreLine {
-    /// Path as the manifest writes it, of the image or of the authentic one it was forged from.
+    /// Path as the manifest writes it; of a forgery, its parent's and the family.
     pub path: String,
-    /// `real`, `synthetic` or `tampered`; `forged` when it was made for the test.
+    /// `real`, `synthetic` or `tampered`.
     pub label: String,
     /// Generator family; empty for authentic images.
     pub generator: String,
@@ -230,14 +230,9 @@ fn lines(table: &Table<'_>) -> Vec<ScoreLine> {
         .zip(scored)
         .map(|(subject, (clean, delivered))| {
             let entry = bench.entry(subject);
-            let label = if subject.forged {
-                "forged"
-            } else {
-                entry.label.as_str()
-            };
             ScoreLine {
                 path: entry.name.clone(),
-                label: label.to_owned(),
+                label: entry.label.as_str().to_owned(),
                 generator: subject.family.clone().unwrap_or_default(),
                 source: entry.source.clone(),
                 group: entry.group.clone(),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use veraray_datasets::{Manifest, Split};
+use veraray_datasets::{Manifest, Split, TrainingFreeFamily};
 use veraray_model::ComputeDevice;
 
 use crate::evaluate::{EvaluateOptions, FamilyRow, Summary, evaluate};
@@ -145,6 +145,12 @@ impl LogoPlan {
         let mut recipe = self.recipe.clone();
         recipe.name = folder_name(family);
         recipe.data.exclude_families.push(family.to_owned());
+        if let Ok(forged) = family.parse::<TrainingFreeFamily>() {
+            let forge = &mut recipe.forge;
+            forge.judged = forge.judging().to_vec();
+            forge.judged.retain(|other| *other != forged);
+            forge.families.retain(|other| *other != forged);
+        }
         recipe
     }
 

@@ -37,7 +37,7 @@ fn sweep(
     }
 }
 
-/// The sweep, JPEG 2000 excepted: no encoder is built in.
+/// The sweep. JPEG 2000 is its wavelet quantisation only: no encoder is built in.
 pub(super) fn all() -> Vec<Sweep> {
     vec![
         sweep(
@@ -45,6 +45,18 @@ pub(super) fn all() -> Vec<Sweep> {
             "quality",
             &[95.0, 90.0, 85.0, 75.0, 60.0, 45.0, 30.0],
             |quality| jpeg(quality as u8),
+        ),
+        sweep(
+            "jpeg2000",
+            "quantisation step",
+            &[0.01, 0.03, 0.06, 0.12],
+            |step| {
+                delivered(Delivery {
+                    jpeg2000: 1.0,
+                    jpeg2000_range: [step as f32; 2],
+                    ..Delivery::none()
+                })
+            },
         ),
         sweep(
             "resize",
