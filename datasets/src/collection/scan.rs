@@ -104,7 +104,7 @@ pub fn scan_folder(
                 *scanned
                     .skipped
                     .entry("skipped by a rule".into())
-                    .or_default() += 1
+                    .or_default() += 1;
             }
             Claim::Unknown => {
                 *scanned.skipped.entry("no rule fits".into()).or_default() += 1;
@@ -112,7 +112,7 @@ pub fn scan_folder(
         }
     }
     (watch.expect)(candidates.len() as u64);
-    let read: Vec<(&(&Found, Fits), Result<Header, OpenError>)> = candidates
+    let read: Vec<(&Candidate, Result<Header, OpenError>)> = candidates
         .par_iter()
         .map(|candidate| {
             let header = Header::read(&candidate.0.path);
@@ -208,6 +208,9 @@ const VALUES: [&str; 11] = [
 
 /// Rules that fit a path, with their captures.
 type Fits<'a> = Vec<(&'a Rule, Vec<String>)>;
+
+/// A file that rules claim.
+type Candidate<'a> = (&'a Found, Fits<'a>);
 
 enum Claim<'a> {
     Image(Fits<'a>),

@@ -15,8 +15,11 @@ pub(super) struct Found {
     pub name: String,
 }
 
+/// What could not be read, and why.
+pub(super) type Failures = Vec<(PathBuf, String)>;
+
 /// All regular files below `root`, sorted by name, hidden ones left out; and what could not be read.
-pub(super) fn files(root: &Path) -> Result<(Vec<Found>, Vec<(PathBuf, String)>), CollectionError> {
+pub(super) fn files(root: &Path) -> Result<(Vec<Found>, Failures), CollectionError> {
     let mut found = Vec::new();
     let mut failed = Vec::new();
     let io = |source| CollectionError::Io {
@@ -34,7 +37,7 @@ fn descend(
     prefix: &str,
     depth: usize,
     found: &mut Vec<Found>,
-    failed: &mut Vec<(PathBuf, String)>,
+    failed: &mut Failures,
 ) {
     if depth > MAX_DEPTH {
         failed.push((folder.to_owned(), "nested too deeply".into()));

@@ -121,7 +121,7 @@ pub(super) fn facts(path: &Path) -> Result<Option<ShardFacts>, PackError> {
             format!("not a pack: its attribute 'format' is '{format}' instead of '{FORMAT}'"),
         ));
     }
-    let rows = caught(path, || Ok(file.dataset("/index/row")?.num_elements()?))?;
+    let rows = caught(path, || file.dataset("/index/row")?.num_elements())?;
     Ok(Some(ShardFacts {
         path: path.to_owned(),
         manifest_sha256: text("manifest_sha256"),
