@@ -16,7 +16,7 @@ use crate::Progress;
 const GLANCE: usize = 250;
 
 /// Changes when features change, so that old measurements are not taken for new ones.
-const CACHE_VERSION: &str = "audit-1";
+const CACHE_VERSION: &str = "audit-2";
 
 /// An audit with what it was made from.
 #[derive(Debug)]

@@ -134,7 +134,7 @@ fn a_run_leaves_what_it_promises_and_repeats_and_resumes_equal() {
             "--update-card",
         ],
     );
-    for word in ["smooth", "patch", "noise energy", "site"] {
+    for word in ["smooth", "patch", "noise", "site"] {
         assert!(table.contains(word), "{word} is missing in {table}");
     }
     let report = std::fs::read(folder.join("report/report.json")).expect("a report");

@@ -121,7 +121,9 @@ fn periodicity(image: &GrayImage) -> [f64; 3] {
             .fold((1, 0.0), |a, b| if b.1 > a.1 { b } else { a });
         // Steps near the best one, and its multiples and divisors, only repeat it.
         let other = |step: usize| {
-            step % best.0 != 0 && best.0 % step != 0 && 3 * step.abs_diff(best.0) > best.0
+            !step.is_multiple_of(best.0)
+                && !best.0.is_multiple_of(step)
+                && 3 * step.abs_diff(best.0) > best.0
         };
         let second = strengths
             .iter()

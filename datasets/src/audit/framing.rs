@@ -34,14 +34,17 @@ pub(super) fn histogram_features(image: &GrayImage, bins: &[f64; BINS]) -> Vec<f
 }
 
 /// Stored depth; natural log of the number of different values; share of the values between the
-/// lowest and the highest that never occur; share of even values.
-pub(super) fn depth(frame: &Frame, bits_stored: u16) -> [f64; 4] {
-    let plane: Vec<f32> = frame
-        .values
-        .iter()
-        .step_by(usize::from(frame.channels.max(1)))
-        .copied()
-        .collect();
+/// lowest and the highest that never occur; share of even values. Only inside the constant margins
+/// of `gray`, the same frame as shown, since a black bar adds levels of its own.
+pub(super) fn depth(frame: &Frame, gray: &GrayImage, bits_stored: u16) -> [f64; 4] {
+    let [top, bottom, left, right] = margins(gray);
+    let channels = usize::from(frame.channels.max(1));
+    let mut plane = Vec::with_capacity(gray.pixels.len());
+    for y in top..gray.rows - bottom {
+        for x in left..gray.columns - right {
+            plane.push(frame.values[(y * gray.columns + x) * channels]);
+        }
+    }
     let even = plane.iter().filter(|v| v.rem_euclid(2.0) == 0.0).count();
     let even = even as f64 / plane.len().max(1) as f64;
     let (low, high) = plane.iter().fold((f32::MAX, f32::MIN), |(low, high), v| {

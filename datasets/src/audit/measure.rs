@@ -70,7 +70,7 @@ pub fn measure(path: &Path) -> Result<Measured, OpenError> {
         ),
         (
             NullModel::BitDepth,
-            framing::depth(&frame, info.bits_stored).to_vec(),
+            framing::depth(&frame, &gray, info.bits_stored).to_vec(),
         ),
         (NullModel::Metadata, metadata_features(&container)),
         (NullModel::Border, framing::border_features(&gray)),

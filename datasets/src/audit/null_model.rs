@@ -41,9 +41,9 @@ impl NullModel {
         Self::Dimensions,
         Self::Format,
         Self::Compression,
-        Self::Border,
         Self::BitDepth,
         Self::Metadata,
+        Self::Border,
         Self::Composition,
         Self::Histogram,
         Self::Noise,
@@ -97,7 +97,9 @@ impl NullModel {
             }
             Self::Compression => {
                 "One class went through another lossy compression than the other. JPEG leaves its \
-                 8×8 grid and its quantisation steps in the pixels, also after saving as PNG."
+                 8×8 grid and its quantisation steps in the pixels, also after saving as PNG. A decoder \
+                 that enlarges by eight leaves a grid of that period too: look at which feature \
+                 separates."
             }
             Self::BitDepth => {
                 "The classes use different numbers of grey levels, or leave different gaps between \

@@ -69,9 +69,18 @@ pub(super) struct Members {
     indices: Vec<usize>,
 }
 
-/// One-hot rows of modality and body part.
+/// One-hot rows of modality and body part; of modality alone where an image names no body part, since
+/// a blank says nothing of the image.
 pub(super) fn composition(entries: &[&Entry]) -> Vec<Vec<f64>> {
-    let of = |entry: &Entry| (entry.modality.clone(), entry.body_part.clone());
+    let named = entries.iter().all(|entry| !entry.body_part.is_empty());
+    let of = |entry: &Entry| {
+        let part = if named {
+            entry.body_part.clone()
+        } else {
+            String::new()
+        };
+        (entry.modality.clone(), part)
+    };
     let values: BTreeSet<_> = entries.iter().map(|entry| of(entry)).collect();
     entries
         .iter()

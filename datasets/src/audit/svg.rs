@@ -57,7 +57,7 @@ pub(super) fn distribution(values: [&[f64]; 2], label: &str) -> Markup {
         label,
         "share of images",
         &format!("Distribution of {label} by class"),
-        html! {
+        &html! {
             @for (class, path) in CLASSES.iter().zip(&paths) {
                 path class=(format!("area {class}")) d=(path) {}
             }
@@ -90,7 +90,7 @@ pub(super) fn curves(rows: [&[&[f64]]; 2], x: [f64; 2], labels: [&str; 2]) -> Ma
         labels[0],
         labels[1],
         &title,
-        html! {
+        &html! {
             @for (class, band) in CLASSES.iter().zip(&bands) {
                 @let count = band.len();
                 @let up = band.iter().enumerate().map(|(i, q)| point(i, count, q[2]));
@@ -137,7 +137,7 @@ impl Scale {
     }
 }
 
-fn frame(scale: &Scale, x: &str, y: &str, title: &str, inside: Markup) -> Markup {
+fn frame(scale: &Scale, x: &str, y: &str, title: &str, inside: &Markup) -> Markup {
     let bottom = HEIGHT - ROOM[3];
     let (left, right) = (ROOM[0], WIDTH - ROOM[1]);
     html! {
@@ -159,7 +159,7 @@ fn frame(scale: &Scale, x: &str, y: &str, title: &str, inside: Markup) -> Markup
 /// A number with about three digits.
 fn short(value: f64) -> String {
     match value.abs() {
-        v if v == 0.0 => "0".into(),
+        0.0 => "0".into(),
         v if v < 0.1 => format!("{value:.3}"),
         v if v < 10.0 => format!("{value:.2}"),
         v if v < 100.0 => format!("{value:.1}"),

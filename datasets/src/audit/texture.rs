@@ -112,8 +112,7 @@ fn ring_power(image: &GrayImage, top: usize, left: usize, side: usize) -> [f64; 
             }
             let _ = plan.process(&mut input, spectrum);
         }
-        for y in 0..half {
-            let (a, b) = (parts[0][y], parts[1][y]);
+        for (y, (&a, &b)) in parts[0].iter().zip(&parts[1]).enumerate() {
             let radius = ((x * x + y * y) as f64).sqrt() / side as f64;
             let ring = (radius * 2.0 * RADIAL as f64) as usize;
             if ring >= RADIAL || (x == 0 && y == 0) {

@@ -85,7 +85,7 @@ pub(super) fn render(
         .map(|Luma([value])| (curve.at(f64::from(*value)) * 255.0).round() as u8)
         .collect();
     let bytes = match step.quality {
-        Some(quality) => through_jpeg(bytes, step.side, quality).map_err(coded)?,
+        Some(quality) => through_jpeg(&bytes, step.side, quality).map_err(coded)?,
         None => bytes,
     };
     let picture = png(&dithered(bytes, step.seed), step.side).map_err(coded)?;
@@ -173,10 +173,10 @@ impl Curve {
     }
 }
 
-fn through_jpeg(bytes: Vec<u8>, side: u32, quality: u8) -> Result<Vec<u8>, ImageError> {
+fn through_jpeg(bytes: &[u8], side: u32, quality: u8) -> Result<Vec<u8>, ImageError> {
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, quality).write_image(
-        &bytes,
+        bytes,
         side,
         side,
         ExtendedColorType::L8,

@@ -81,7 +81,7 @@ fn planted_differences_vanish_and_labels_masks_and_originals_stay() {
         NullModel::Dimensions,
         NullModel::Format,
         NullModel::Compression,
-        NullModel::BitDepth,
+        // Not the grey levels in use: white grain loses more of them to the larger reduction.
         NullModel::Metadata,
         NullModel::FileSize,
     ];

@@ -21,7 +21,7 @@ Examples:
   veraray-train data audit manifest.csv --split train --limit 0.65
   veraray-train data audit manifest.csv --allow noise,spectrum            # known, and accepted
 
-Null models: dimensions, format, compression, border, bit_depth, metadata, composition, histogram,
+Null models: dimensions, format, compression, bit_depth, metadata, border, composition, histogram,
 noise, spectrum, file_size. Each is fitted and judged in five folds that never split a patient or
 volume, on all images and per modality, family and source. It leaks when its AUROC exceeds --limit and
 exceeds 0.5 beyond chance (one-sided test at 2.5 %, corrected for the number of rows). Histogram,
