@@ -8,17 +8,21 @@ mod forge;
 mod frame;
 mod image;
 mod manifest;
+mod mark;
 mod open;
 
 pub use crate::augment::{Delivery, Plane};
 pub use crate::error::OpenError;
 pub use crate::forge::{
-    Forgery, LEAST_SIDE, Parameter, Parameters, TrainingFreeFamily, UnknownFamily, forge,
-    forge_image,
+    Forgery, ForgeryTask, LEAST_SIDE, Original, Parameter, Parameters, TrainingFreeFamily,
+    UnknownFamily, forge, forge_image, plan_forgeries,
 };
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
 pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, Split, SplitOptions, assign_splits,
+};
+pub use crate::mark::{
+    DicomTemplate, MarkError, Origin, encode_png, read_png_mark, strip_png_text,
 };
 pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};

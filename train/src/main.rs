@@ -1,10 +1,13 @@
 //! `veraray-train`: trains, calibrates and evaluates Veraray's detector.
 
+mod commands;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use commands::forge::ForgeCommand;
 use veraray_datasets::Split;
 use veraray_model::{Checkpoint, ComputeDevice, DeviceChoice};
 use veraray_train::{EvaluateOptions, FitOptions, Progress, Recipe, evaluate, fit};
@@ -33,6 +36,9 @@ enum Command {
     Fit(Fit),
     /// Measure a checkpoint on held-out images, per family, modality and source, beside null models
     Evaluate(Evaluate),
+    /// Make forgeries of your own authentic images to train and test with
+    #[command(subcommand)]
+    Forge(ForgeCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,7 +97,7 @@ struct Evaluate {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("veraray-train: {error:#}");
             ExitCode::from(2)
@@ -99,12 +105,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(cli.quiet);
     match cli.command {
-        Command::Fit(args) => run_fit(&args, &progress),
-        Command::Evaluate(args) => run_evaluate(&args, &progress),
+        Command::Fit(args) => run_fit(&args, &progress)?,
+        Command::Evaluate(args) => run_evaluate(&args, &progress)?,
+        Command::Forge(command) => return command.run(&progress),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "this command's output is the recipe")]

@@ -15,8 +15,10 @@ mod denoise;
 mod denoise_grain;
 mod inpaint_classic;
 mod levels;
+mod original;
 mod parameters;
 mod place;
+mod plan;
 mod poisson_blend;
 mod raster;
 mod reconstruct;
@@ -35,7 +37,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+pub use original::Original;
 pub use parameters::{Parameter, Parameters};
+pub use plan::{ForgeryTask, plan_forgeries};
 
 use crate::{GrayImage, Plane};
 use levels::Levels;

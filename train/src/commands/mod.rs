@@ -1,0 +1,3 @@
+//! Commands of the binary, one file each.
+
+pub mod forge;
