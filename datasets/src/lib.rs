@@ -14,8 +14,9 @@ mod open;
 pub use crate::augment::{Delivery, Plane};
 pub use crate::error::OpenError;
 pub use crate::forge::{
-    Forgery, ForgeryTask, LEAST_SIDE, Original, Parameter, Parameters, TrainingFreeFamily,
-    UnknownFamily, forge, forge_image, plan_forgeries,
+    Forgery, ForgeryTask, ImageStatistics, LEAST_SIDE, Original, Parameter, Parameters,
+    SetDistance, TrainingFreeFamily, UnknownFamily, forge, forge_image, plan_forgeries,
+    set_distance,
 };
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
 pub use crate::image::{Format, ImageInfo, Photometric};

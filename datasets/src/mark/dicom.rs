@@ -1,6 +1,6 @@
 //! DICOM objects with other pixels, marked as what they are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -19,7 +19,7 @@ const DROPPED: [Tag; 13] = [
     tags::LARGEST_IMAGE_PIXEL_VALUE,
     tags::ICON_IMAGE_SEQUENCE,
     tags::OTHER_PATIENT_NAMES,
-    tags::OTHER_PATIENT_I_DS,
+    Tag(0x0010, 0x1000), // Other Patient IDs, retired
     tags::OTHER_PATIENT_I_DS_SEQUENCE,
     tags::PATIENT_ADDRESS,
     tags::PATIENT_TELEPHONE_NUMBERS,
@@ -31,7 +31,6 @@ const DROPPED: [Tag; 13] = [
 /// A single-frame grey DICOM image whose pixels can be replaced.
 #[derive(Debug, Clone)]
 pub struct DicomTemplate {
-    path: PathBuf,
     set: InMemDicomObject,
     rows: u16,
     columns: u16,
@@ -61,7 +60,6 @@ impl DicomTemplate {
         let float = |tag| set.get(tag).and_then(|e| e.to_float64().ok());
         let needed = |tag, name: &str| int(tag).ok_or_else(|| unsuitable(format!("no {name}")));
         let template = Self {
-            path: path.to_owned(),
             rows: needed(tags::ROWS, "Rows")?,
             columns: needed(tags::COLUMNS, "Columns")?,
             bits_allocated: needed(tags::BITS_ALLOCATED, "Bits Allocated")?,
