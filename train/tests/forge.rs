@@ -316,7 +316,7 @@ fn a_score_does_not_depend_on_the_mark() {
             "--data",
             "manifest.csv",
             "-n",
-            "2",
+            "6",
             "--output",
             "out",
         ],
@@ -333,7 +333,10 @@ fn a_score_does_not_depend_on_the_mark() {
         assert_eq!(own, logit(&detector, &device, &stripped));
         logits.push(own);
     }
-    assert_ne!(logits[0], logits[1], "the score depends on the pixels");
+    assert!(
+        logits.len() > 1 && logits[0] != logits[1],
+        "a score depends on the pixels"
+    );
 }
 
 /// The Python with pydicom, if there is one.
