@@ -402,6 +402,7 @@ for row in rows:
         del new[name]
     new.ImageType = ['ORIGINAL', 'PRIMARY']
     new.save_as(path.replace('.dcm', '.stripped'))
+    assert not [e for e in new if e.tag.element == 0], 'group lengths'
     checked += 1
 print(checked)
 ";

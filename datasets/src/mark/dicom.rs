@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dicom_core::header::Header;
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -140,6 +141,8 @@ impl DicomTemplate {
         for tag in DROPPED {
             set.remove_element(tag);
         }
+        // Group lengths are retired, and no longer right.
+        set.retain(|element| element.tag().element() != 0);
         self.put_pixels(&mut set, stored);
         self.put_identity(&mut set, origin);
         let class = text(&set, tags::SOP_CLASS_UID);
