@@ -11,6 +11,7 @@ mod frame;
 pub mod harmonise;
 mod image;
 mod manifest;
+mod mark;
 mod near_duplicate;
 mod open;
 mod pack;
@@ -23,13 +24,17 @@ pub use crate::collection::{
 pub use crate::delivery::{Delivery, Plane};
 pub use crate::error::OpenError;
 pub use crate::forge::{
-    Forgery, LEAST_SIDE, Parameter, Parameters, TrainingFreeFamily, UnknownFamily, forge,
-    forge_image,
+    Forgery, ForgeryTask, ImageStatistics, LEAST_SIDE, Original, Parameter, Parameters,
+    SetDistance, TrainingFreeFamily, UnknownFamily, forge, forge_image, plan_forgeries,
+    set_distance,
 };
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
 pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, ManifestReader, STANDARD_COLUMNS, Split, Table,
+};
+pub use crate::mark::{
+    DicomTemplate, MarkError, Origin, encode_png, read_png_mark, strip_png_text,
 };
 pub use crate::near_duplicate::{Fingerprint, NearDuplicate, Similarity, near_duplicates};
 pub use crate::open::{

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use commands::data::DataCommand;
+use commands::forge::ForgeCommand;
 use veraray_model::{ComputeDevice, DeviceChoice};
 use veraray_train::{FitOptions, Progress, Recipe, fit};
 
@@ -51,6 +52,9 @@ enum Command {
     /// Make, split, audit, harmonise and pack data sets
     #[command(subcommand)]
     Data(DataCommand),
+    /// Make forgeries of your own authentic images to train and test with
+    #[command(subcommand)]
+    Forge(ForgeCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Drift(args) => return commands::drift::run(&args, &progress),
         Command::Export(args) => commands::export::run(&args, &progress)?,
         Command::Data(command) => return command.run(&progress),
+        Command::Forge(command) => return command.run(&progress),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -30,7 +30,7 @@ pub(super) fn patch(
     };
     let candidates = elsewhere(body, region, 4, rng);
     let (source, mut patch) = place::best(image, body, &candidates, &host, region, &motion);
-    let matched = rng.random_bool(0.8);
+    let matched = rng.random_bool(0.9);
     if matched {
         match_rim(&mut patch, &host, region, 0.0);
     }

@@ -4,11 +4,11 @@ use super::raster::{box_mean, combined, mapped, mirrored, separable};
 use crate::GrayImage;
 
 /// Non-local means (Buades, Coll & Morel, "A non-local algorithm for image denoising", CVPR 2005), over
-/// patches of 5x5 and a search window of 7x7, by box sums of squared differences per offset (Darbon
+/// patches of 5x5 and a search window of 5x5, by box sums of squared differences per offset (Darbon
 /// et al., ISBI 2008); each pair of opposite offsets is computed once. `sigma`: the noise's standard
 /// deviation.
 pub(super) fn non_local_means(image: &GrayImage, sigma: f32, strength: f32) -> GrayImage {
-    const REACH: isize = 3;
+    const REACH: isize = 2;
     let (rows, columns) = (image.rows, image.columns);
     // The filtering parameter, and the noise's own share of a squared difference, taken off.
     let scale = 1.0 / (strength * sigma).powi(2).max(1e-12);

@@ -18,8 +18,8 @@ use super::spectrum::Spectrum;
 use super::texture::finished;
 use crate::GrayImage;
 
-/// The least noise assumed: half an eight-bit level.
-const LEAST_NOISE: f32 = 0.5 / 255.0;
+/// The least noise assumed: one eight-bit level.
+const LEAST_NOISE: f32 = 1.0 / 255.0;
 
 /// The whole image, smoothed and grained.
 pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut StdRng) -> GrayImage {
@@ -49,7 +49,7 @@ pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut St
     let grain = grain(&removed, parameters, rng);
     // The edges that the denoiser touched are no noise, and flat background has none.
     let touched = removed.pixels.iter().copied().filter(|v| v.abs() > 1e-6);
-    let wanted = quantile_deviation(touched.collect()).min(1.5 * sigma);
+    let wanted = quantile_deviation(touched.collect()).clamp(0.5 * LEAST_NOISE, 1.5 * sigma);
     let (_, own) = moments(&grain.pixels);
     // Around what was removed, so that the noise energy has no sign.
     let gain = rng.random_range(0.7..1.6_f32);

@@ -15,9 +15,12 @@ mod denoise;
 mod denoise_grain;
 mod inpaint_classic;
 mod levels;
+mod original;
 mod parameters;
 mod place;
+mod plan;
 mod poisson_blend;
+mod quality;
 mod raster;
 mod reconstruct;
 mod region;
@@ -35,7 +38,10 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+pub use original::Original;
 pub use parameters::{Parameter, Parameters};
+pub use plan::{ForgeryTask, plan_forgeries};
+pub use quality::{ImageStatistics, SetDistance, set_distance};
 
 use crate::{GrayImage, Plane};
 use levels::Levels;
@@ -44,7 +50,7 @@ use region::{Body, Region};
 /// The shortest side that a family works on, in pixels.
 pub const LEAST_SIDE: usize = 64;
 
-/// Regions tried for one whose forgery changes more than the noise.
+/// Forgeries tried for one that changes more than the noise.
 const ATTEMPTS: usize = 5;
 
 /// Families of forgeries that need no training.
@@ -103,6 +109,16 @@ impl TrainingFreeFamily {
     #[must_use]
     pub fn uses_donor(self) -> bool {
         matches!(self, Self::Splice | Self::PoissonBlend)
+    }
+}
+
+impl TrainingFreeFamily {
+    /// Whether every forgery of the family is of the whole image.
+    fn redraws_everything(self) -> bool {
+        matches!(
+            self,
+            Self::Spectral | Self::DenoiseGrain | Self::Reconstruct
+        )
     }
 }
 
@@ -185,37 +201,63 @@ pub fn forge_image(
     donor: Option<&GrayImage>,
     rng: &mut StdRng,
 ) -> Forgery {
-    let mut parameters = Parameters::default();
     let small = |image: &GrayImage| image.rows.min(image.columns) < LEAST_SIDE;
     if small(image) {
         return Forgery {
             image: image.clone(),
             mask: vec![0.0; image.pixels.len()],
-            parameters,
+            parameters: Parameters::default(),
         };
     }
     let donor = donor.filter(|donor| !small(donor));
-    let whole = match family {
-        TrainingFreeFamily::Resample if rng.random_bool(0.25) => {
-            let bent = resample::whole(image, &mut parameters, rng);
-            let levels = Levels::of(&image.pixels);
-            Some(raster::mapped(&bent, |v| levels.snap(v)))
-        }
-        TrainingFreeFamily::Spectral => Some(spectral::whole(image, &mut parameters, rng)),
-        TrainingFreeFamily::DenoiseGrain => Some(denoise_grain::whole(image, &mut parameters, rng)),
-        TrainingFreeFamily::Reconstruct => Some(reconstruct::whole(image, &mut parameters, rng)),
-        _ => None,
+    let all = match family {
+        TrainingFreeFamily::Resample => rng.random_bool(0.25),
+        _ => family.redraws_everything(),
     };
-    if let Some(fake) = whole {
-        parameters.note("extent", "whole");
-        let changed = fake.pixels != image.pixels;
-        return Forgery {
-            mask: vec![f32::from(u8::from(changed)); image.pixels.len()],
-            image: fake,
-            parameters,
-        };
+    if all {
+        whole(family, image, rng)
+    } else {
+        partial(family, image, donor, rng)
     }
-    partial(family, image, donor, rng)
+}
+
+/// The whole image redrawn: of several attempts the first that differs by more than a grey level, or
+/// the one that differs most.
+fn whole(family: TrainingFreeFamily, image: &GrayImage, rng: &mut StdRng) -> Forgery {
+    let (_, spread) = raster::moments(&image.pixels);
+    let wanted = (1.0 / 255.0_f32).min(0.02 * spread);
+    let mut best: Option<(f32, GrayImage, Parameters)> = None;
+    for _ in 0..ATTEMPTS {
+        let mut parameters = Parameters::default();
+        let noted = &mut parameters;
+        let fake = match family {
+            TrainingFreeFamily::Spectral => spectral::whole(image, noted, rng),
+            TrainingFreeFamily::DenoiseGrain => denoise_grain::whole(image, noted, rng),
+            TrainingFreeFamily::Reconstruct => reconstruct::whole(image, noted, rng),
+            // The families of regions come here for this one kind of theirs alone.
+            _ => {
+                let levels = Levels::of(&image.pixels);
+                let bent = resample::whole(image, noted, rng);
+                raster::mapped(&bent, |value| levels.snap(value))
+            }
+        };
+        let (_, change) = raster::moments(&raster::combined(&fake, -1.0, image).pixels);
+        noted.note("change_deviation", change);
+        if best.as_ref().is_none_or(|(most, ..)| change > *most) {
+            best = Some((change, fake, parameters));
+        }
+        if change > wanted {
+            break;
+        }
+    }
+    let (change, image, mut parameters) =
+        best.unwrap_or_else(|| (0.0, image.clone(), Parameters::default()));
+    parameters.note("extent", "whole");
+    Forgery {
+        mask: vec![f32::from(u8::from(change > 0.0)); image.pixels.len()],
+        image,
+        parameters,
+    }
 }
 
 /// A region forged: of several attempts the first that changes more than the noise does, or the one

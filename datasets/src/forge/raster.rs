@@ -1,5 +1,7 @@
 //! Filters and interpolation on grey planes, with mirrored borders.
 
+use std::sync::OnceLock;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -44,23 +46,36 @@ impl Kernel {
                 2
             }
             Self::Lanczos3 => {
-                let mut sum = 0.0;
-                for (index, weight) in weights.iter_mut().enumerate() {
-                    let x = (index as f32 - 2.0 - offset) * std::f32::consts::PI;
-                    *weight = if x.abs() < 1e-4 {
-                        1.0
-                    } else {
-                        3.0 * x.sin() * (x / 3.0).sin() / (x * x)
-                    };
-                    sum += *weight;
-                }
-                for weight in weights {
-                    *weight /= sum;
-                }
+                *weights = lanczos_table()[(offset * LANCZOS_STEPS as f32).round() as usize];
                 3
             }
         }
     }
+}
+
+/// Offsets between two pixels that the Lanczos kernel is tabulated for; its sines would cost more than
+/// all the rest of a patch.
+const LANCZOS_STEPS: usize = 512;
+
+fn lanczos_table() -> &'static [[f32; 6]] {
+    static TABLE: OnceLock<Vec<[f32; 6]>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        (0..=LANCZOS_STEPS)
+            .map(|step| {
+                let offset = step as f32 / LANCZOS_STEPS as f32;
+                let weights: [f32; 6] = std::array::from_fn(|index| {
+                    let x = (index as f32 - 2.0 - offset) * std::f32::consts::PI;
+                    if x.abs() < 1e-4 {
+                        1.0
+                    } else {
+                        3.0 * x.sin() * (x / 3.0).sin() / (x * x)
+                    }
+                });
+                let sum: f32 = weights.iter().sum();
+                weights.map(|weight| weight / sum)
+            })
+            .collect()
+    })
 }
 
 /// Mirrors an index into `0..size` without repeating the border.

@@ -49,7 +49,7 @@ pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut St
         sizes.push([plane.rows, plane.columns]);
         plane = halved(&plane, rng);
     }
-    let unevenness = 10.0_f32.powf(rng.random_range(-2.6..-1.2));
+    let unevenness = 10.0_f32.powf(rng.random_range(-2.8..-1.5));
     parameters.note("unevenness", unevenness);
     while let Some(size) = sizes.pop() {
         let phases = phases(layer, unevenness, rng);

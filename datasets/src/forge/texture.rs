@@ -78,6 +78,22 @@ pub(super) fn finished(
             *value = real + share * (*value - real);
         }
     }
+    let keep_background = rng.random_bool(0.6);
+    parameters.note("background_kept", keep_background);
+    // Black or white to the last level in a whole neighbourhood: no detector was read out there.
+    let flat = box_mean(
+        &mapped(real, |v| f32::from(u8::from(v <= 0.0 || v >= 1.0))),
+        2,
+    );
+    let kept = |flat: f32| keep_background && flat > 0.999;
+    if keep_background {
+        // Before the spectra are matched, lest energy is given to what is cut off later.
+        for ((value, real), flat) in fake.pixels.iter_mut().zip(&real.pixels).zip(&flat.pixels) {
+            if kept(*flat) {
+                *value = *real;
+            }
+        }
+    }
     // After the mixture, which averages fine detail away where fake and real disagree.
     let matched = rng.random_bool(match_chance);
     if matched {
@@ -92,16 +108,9 @@ pub(super) fn finished(
         parameters.note("spectrum_match_strength", strength);
     }
     parameters.note("spectrum_matched", matched);
-    let keep_background = rng.random_bool(0.5);
-    parameters.note("background_kept", keep_background);
     let levels = Levels::of(&real.pixels);
-    // Black or white to the last level in a whole neighbourhood: no detector was read out there.
-    let flat = box_mean(
-        &mapped(real, |v| f32::from(u8::from(v <= 0.0 || v >= 1.0))),
-        2,
-    );
     for ((value, &real), &flat) in fake.pixels.iter_mut().zip(&real.pixels).zip(&flat.pixels) {
-        *value = if keep_background && flat > 0.999 {
+        *value = if kept(flat) {
             real
         } else {
             levels.snap(*value)

@@ -11,6 +11,7 @@ mod data_split;
 pub mod drift;
 pub mod evaluate;
 pub mod export;
+pub mod forge;
 pub mod gate;
 pub mod logo;
 pub mod robustness;
