@@ -21,4 +21,7 @@ pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, Split, SplitOptions, assign_splits,
 };
-pub use crate::open::{Image, OpenOptions, open, open_bytes, quiet_decoder_panics};
+pub use crate::open::{
+    Image, JpegComponent, OpenOptions, inflate_zlib, jpeg_first_component, open, open_bytes,
+    quiet_decoder_panics,
+};

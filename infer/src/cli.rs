@@ -3,13 +3,14 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs};
+use crate::{InspectArgs, LogCommand, ModelArgs, ScanArgs, SignArgs, VerifySignatureArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   veraray scan study/                           every image of a folder, as a table
   veraray scan chest.dcm brain.nii.gz knee.png  a few files
   find /archive -name '*.dcm' | veraray scan - > verdicts.jsonl
+  veraray inspect chest.dcm                     metadata findings, compression history, signatures
   veraray model                                 what the detector was trained on and is not good for
 
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.
@@ -32,6 +33,9 @@ pub enum Command {
     /// Give a verdict for files, folders, DICOM series and NIfTI volumes
     #[command(after_help = crate::options::SCAN_EXAMPLES, arg_required_else_help = true)]
     Scan(ScanArgs),
+    /// Say what files tell of their own history: metadata, compression, provenance, signatures
+    #[command(after_help = crate::inspect::INSPECT_EXAMPLES, arg_required_else_help = true)]
+    Inspect(InspectArgs),
     /// Print the checkpoint's card: training data, metrics, thresholds, limits, licence
     #[command(after_help = crate::model::MODEL_EXAMPLES)]
     Model(ModelArgs),

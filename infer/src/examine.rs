@@ -10,6 +10,7 @@ use veraray_model::InputSpec;
 
 use crate::forward::Forward;
 use crate::frames::{FrameScorer, Outcome};
+use crate::inspect;
 use crate::judge::Rules;
 use crate::source::open_digested;
 use crate::walk::Found;
@@ -66,7 +67,10 @@ impl Examiner {
         forward: &mut dyn Forward,
         spent: &mut Duration,
     ) -> Record {
-        let (digest, image) = open_digested(path, &self.limits);
+        let (digest, image) = open_digested(path, &self.limits, |bytes| {
+            // Findings stand beside a verdict: whatever goes wrong here must not fail the record.
+            record.findings = catch_unwind(|| inspect::cheap(bytes)).unwrap_or_default();
+        });
         record.sha256 = digest;
         let mut image = match image {
             Ok(image) => image,
@@ -83,7 +87,8 @@ impl Examiner {
         let outcome = scorer.score(&mut image);
         *spent = scorer.spent;
         notes.append(&mut scorer.notes);
-        record.findings = notes.into_iter().take(MOST_NOTES).map(note).collect();
+        let notes = notes.into_iter().take(MOST_NOTES).map(note);
+        record.findings.splice(..0, notes);
         match outcome {
             Ok(outcome) => self.judge(record, &image, outcome),
             Err(error) => record.failed(error.kind(), error.to_string()),

@@ -12,6 +12,7 @@ mod examine;
 mod forward;
 mod frames;
 mod gpu;
+mod inspect;
 mod judge;
 mod log;
 mod model;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 
 pub use cli::{Cli, Command};
 pub use error::ScanError;
+pub use inspect::{InspectArgs, InspectFormat, SeverityArg};
 pub use log::{AppendArgs, CheckpointArgs, InitArgs, LogCommand, ProveArgs, VerifyArgs};
 pub use model::{CardFormat, ModelArgs};
 pub use options::{AbstainArg, DeviceArg, FormatArg, ScanArgs, Shard};
@@ -73,6 +75,7 @@ impl From<ExitStatus> for ExitCode {
 pub fn run(cli: &Cli) -> Result<ExitStatus, ScanError> {
     match &cli.command {
         Command::Scan(arguments) => scan::scan(arguments),
+        Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Model(arguments) => model::print(arguments),
         Command::Log(command) => log::run(command),
         Command::Sign(arguments) => signature::sign(arguments),

@@ -49,7 +49,7 @@ impl Output {
 }
 
 /// Colours are for terminals that have not declined them (no-color.org).
-fn colour_wanted(terminal: bool) -> bool {
+pub(crate) fn colour_wanted(terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

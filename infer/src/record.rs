@@ -129,7 +129,7 @@ pub struct Region {
 pub struct Finding {
     /// A code that stays the same across releases.
     pub code: &'static str,
-    /// `info`, `warning` or `alert`.
+    /// `info`, `notice` or `warning`.
     pub severity: &'static str,
     /// The same in words.
     pub message: String,

@@ -10,10 +10,12 @@ use veraray_datasets::{Image, OpenError, OpenOptions, open, open_bytes};
 /// Largest file held in memory; above it the file is read twice, once for the digest.
 const IN_MEMORY: u64 = 64 << 20;
 
-/// Opens a file and digests it. The digest is there whenever the file could be read to its end.
+/// Opens a file and digests it. The digest is there whenever the file could be read to its end; files
+/// held in memory are shown to `look` as they are.
 pub(crate) fn open_digested(
     path: &Path,
     options: &OpenOptions,
+    look: impl FnOnce(&[u8]),
 ) -> (Option<String>, Result<Image, OpenError>) {
     let size = match fs::metadata(path) {
         // Opening says what is wrong; files above the limit are not even digested.
@@ -32,10 +34,13 @@ pub(crate) fn open_digested(
             .and_then(|file| file.take(IN_MEMORY + 1).read_to_end(&mut bytes))
         {
             Ok(_) if bytes.len() as u64 > IN_MEMORY => (None, open(path, options)),
-            Ok(_) => (
-                Some(hex(&Sha256::digest(&bytes))),
-                open_bytes(path, bytes, options),
-            ),
+            Ok(_) => {
+                look(&bytes);
+                (
+                    Some(hex(&Sha256::digest(&bytes))),
+                    open_bytes(path, bytes, options),
+                )
+            }
             Err(error) => (None, Err(io(error))),
         };
     }
@@ -65,7 +70,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("abc");
         fs::write(&path, "abc").unwrap();
-        let (digest, image) = open_digested(&path, &OpenOptions::default());
+        let (digest, image) = open_digested(&path, &OpenOptions::default(), |_| {});
         let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.as_deref(), Some(known));
         assert!(image.is_err());
@@ -74,7 +79,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_no_digest() {
-        let (digest, image) = open_digested(Path::new("/nonexistent"), &OpenOptions::default());
+        let (digest, image) =
+            open_digested(Path::new("/nonexistent"), &OpenOptions::default(), |_| {});
         assert_eq!(digest, None);
         assert_eq!(image.unwrap_err().kind(), "io");
     }

@@ -9,6 +9,7 @@ mod guard;
 mod hdf5;
 mod nifti;
 mod raster;
+mod raw;
 mod sniff;
 mod source;
 mod tiff;
@@ -16,6 +17,7 @@ mod tiff;
 use std::path::Path;
 
 pub use guard::quiet_decoder_panics;
+pub use raw::{JpegComponent, inflate_zlib, jpeg_first_component};
 
 use crate::{Format, Frame, ImageInfo, OpenError};
 use guard::guarded;
