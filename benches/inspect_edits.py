@@ -284,7 +284,7 @@ header("requantised_to_8_bit", "dicom.pixel.eight_bit", eight_bit, needs=wide)
 header("replaced_by_8_bit_values", "dicom.pixel.narrow", narrow, needs=lambda ds: wide(ds) and ds.Modality in ("CT", "CR"))
 header("contrast_stretched", "dicom.pixel.comb", stretch, needs=wide)
 header("hounsfield_lost", "dicom.pixel.hounsfield", lambda ds: (put(ds, np.maximum(pixels_of(ds), 1024)), None)[1], needs=lambda ds: wide(ds) and ds.Modality == "CT")
-header("pixels_replaced_header_kept", "dicom.pixel.range", lambda ds: put(ds, pixels_of(ds) + 700), needs=lambda ds: deep(ds) and "LargestImagePixelValue" in ds and ds.LargestImagePixelValue > 0)
+header("pixels_replaced_header_kept", "dicom.pixel.range", lambda ds: put(ds, pixels_of(ds) + 700), needs=lambda ds: deep(ds) and "LargestImagePixelValue" in ds and 0 < ds.LargestImagePixelValue <= pixels_of(ds).max())
 header("rows_halved", "dicom.pixel.length", lambda ds: setattr(ds, "Rows", ds.Rows // 2))
 header("two_frames_claimed", "dicom.pixel.length", lambda ds: setattr(ds, "NumberOfFrames", int(ds.get("NumberOfFrames", 1)) * 2))
 header("high_bit_wrong", "dicom.pixel.layout", lambda ds: setattr(ds, "HighBit", 3), needs=lambda ds: ds.BitsStored > 4)
@@ -321,7 +321,8 @@ reused("dicom.uid.conflict", assign(PatientID="SOMEONE ELSE"), "series_with_two_
 
 def stripped(tags, edit, code):
     for tag in tags:
-        header(f"{edit}_{tag}", code, lambda ds, tag=tag: delattr(ds, tag), phantoms, lambda ds, tag=tag: tag in ds)
+        due = {"ImageType": ("CT", "MR"), "KVP": ("CT",)}.get(tag, ("CT", "MR", "CR"))
+        header(f"{edit}_{tag}", code, lambda ds, tag=tag: delattr(ds, tag), phantoms, lambda ds, tag=tag, due=due: tag in ds and ds.Modality in due)
 
 
 stripped(["StudyInstanceUID", "Modality", "Rows", "PixelSpacing", "ImagePositionPatient", "RescaleSlope", "ImageType", "ScanningSequence", "FrameOfReferenceUID"], "type1_stripped", "dicom.module.type1")

@@ -13,6 +13,8 @@ mod nifti;
 mod png;
 mod quote;
 mod set;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod trace;
 mod webp;
@@ -199,25 +201,6 @@ fn trailing(rest: &[u8], found: &mut Found) {
             catalogue::FILE_TRAILING.note(format!("{count} bytes follow the end of the image")),
         ),
     }
-}
-
-/// Prints raw scores, for calibration.
-pub fn debug(path: &Path) {
-    let Ok(bytes) = std::fs::read(path) else {
-        return;
-    };
-    let mut line = format!("{}", path.display());
-    if let Some(s) = jpeg::code_stream(&bytes) {
-        line += &trace::debug_stream(s);
-    }
-    let lossless = jpeg::code_stream(&bytes).is_none();
-    if let Ok(mut image) = open_bytes(path, bytes, &OpenOptions::default()) {
-        let n = image.info().frames / 2;
-        if let Ok(frame) = image.frame(n) {
-            line += &trace::debug_pixels(&frame, lossless);
-        }
-    }
-    println!("{line}");
 }
 
 /// Every code that a finding may have.

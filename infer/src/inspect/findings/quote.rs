@@ -19,6 +19,7 @@ pub(crate) fn quote(text: &str) -> String {
         clean.push(fit);
         count += 1;
     }
+    clean.truncate(clean.trim_end().len());
     clean
 }
 

@@ -67,6 +67,7 @@ fn agreement(header: &PixelHeader, syntax: &str, found: &mut Found) {
     let is = match (header.encoded, header.stream) {
         (None, _) => "",
         (Some(_), Some(stream)) => stream.name,
+        (Some(_), None) if due.is_empty() => "encapsulated",
         (Some(_), None) => return,
     };
     if is != due {

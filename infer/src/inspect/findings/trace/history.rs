@@ -14,11 +14,17 @@ use super::tables::{Table, ijg};
 
 /// Evidence, in nats per coefficient, from which an earlier compression is reported. Chosen so that
 /// unedited images stay below it; `benches/results/inspect` has the rates.
-pub(super) const DOUBLE_LIMIT: f64 = 0.01;
+pub(super) const DOUBLE_LIMIT: f64 = 0.004;
 pub(super) const EARLIER_LIMIT: f64 = 0.02;
 
-/// Lowest frequencies in zigzag order, without the mean.
-const MODES: [usize; 14] = [1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4];
+/// Frequencies that are looked at: the lowest 27, without the mean. Those in front serve to find the
+/// grid: low ones, which coarse quantisation leaves, and middle ones, which fine quantisation changes.
+const MODES: [usize; 27] = [
+    1, 8, 9, 18, 12, 33, 16, 2, 3, 10, 17, 24, 32, 25, 11, 4, 5, 19, 26, 40, 48, 41, 34, 27, 20,
+    13, 6,
+];
+/// How many of them find the grid.
+const SCOUTS: usize = 6;
 /// Coefficients that must take part.
 const ENOUGH: f64 = 400.0;
 /// Bins of the reference histogram: magnitudes up to 512 in halves.
@@ -239,7 +245,7 @@ pub(super) fn earlier_score(plane: &Plane) -> Option<(Hit, [usize; 2])> {
             .collect()
     };
     let coarse = grids.iter().filter_map(|&grid| {
-        let hit = best(&modes(grid, &few, 5), (30..=98).step_by(4), None)?;
+        let hit = best(&modes(grid, &few, SCOUTS), (30..=98).step_by(4), None)?;
         Some((hit, grid))
     });
     let (_, grid) = coarse.max_by(|a, b| a.0.evidence.total_cmp(&b.0.evidence))?;

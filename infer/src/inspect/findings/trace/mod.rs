@@ -80,10 +80,12 @@ pub(super) fn pixels(frame: &Frame, lossless: bool, found: &mut Found) {
         return;
     }
     let plane = Plane::of(frame);
+    let mut blocked = !lossless;
     if lossless
         && let Some(eight) = plane.eight_bit()
         && let Some((hit, [x, y])) = history::earlier(&eight)
     {
+        blocked = true;
         let crop = match [x, y] {
             [0, 0] => "on the image's own grid".to_owned(),
             [x, y] => format!("on a grid shifted by {x}, {y}: cropped since"),
@@ -96,7 +98,7 @@ pub(super) fn pixels(frame: &Frame, lossless: bool, found: &mut Found) {
             history::EARLIER_LIMIT
         )));
     }
-    if let Some(hit) = resample::find(&plane) {
+    if let Some(hit) = resample::find(&plane, blocked) {
         found.push(IMAGE_RESAMPLED.note(format!(
             "periodic at {:.3} of the pixel rate in both directions, {:.1} times above its \
              surroundings (limit {:.1}): enlarged by about {}",
@@ -160,34 +162,4 @@ impl Plane {
             values: self.values.iter().map(|v| (v - low) / step).collect(),
         })
     }
-}
-
-pub fn debug_stream(stream: &[u8]) -> String {
-    let Some(t) = tables::read(stream) else {
-        return String::new();
-    };
-    let Some(l) = t.luma else {
-        return String::new();
-    };
-    let Ok(c) = jpeg_first_component(Path::new("JPEG"), stream, MAX_PIXELS) else {
-        return String::new();
-    };
-    let plane = Plane {
-        rows: c.rows as usize,
-        columns: c.columns as usize,
-        values: c.samples,
-    };
-    format!(
-        " q2={:?} double={:?}",
-        tables::quality(&l),
-        history::double_score(&plane, &l)
-    )
-}
-pub fn debug_pixels(frame: &Frame, lossless: bool) -> String {
-    let plane = Plane::of(frame);
-    let e = plane
-        .eight_bit()
-        .filter(|_| lossless)
-        .and_then(|p| history::earlier_score(&p));
-    format!(" earlier={e:?} resample={:?}", resample::score(&plane))
 }

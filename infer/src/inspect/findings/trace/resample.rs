@@ -10,9 +10,9 @@ use realfft::RealFftPlanner;
 use super::Plane;
 
 /// How far a peak must stand above its surroundings, in both directions.
-pub(super) const LIMIT: f64 = 6.0;
+pub(super) const LIMIT: f64 = 4.0;
 /// Frequencies below this belong to the picture.
-const LOWEST: f64 = 0.1;
+const LOWEST: f64 = 0.07;
 /// Shorter sides say nothing.
 const SHORTEST: usize = 96;
 
@@ -35,13 +35,14 @@ impl Hit {
     }
 }
 
-/// The strongest peak that reaches the limit.
-pub(super) fn find(plane: &Plane) -> Option<Hit> {
-    score(plane).filter(|hit| hit.strength >= LIMIT)
+/// The strongest peak that reaches the limit. `blocked`: the picture is or was a JPEG, whose blocks of
+/// eight pixels have peaks of their own.
+pub(super) fn find(plane: &Plane, blocked: bool) -> Option<Hit> {
+    score(plane, blocked).filter(|hit| hit.strength >= LIMIT)
 }
 
 /// The strongest peak, however weak.
-pub(super) fn score(plane: &Plane) -> Option<Hit> {
+pub(super) fn score(plane: &Plane, blocked: bool) -> Option<Hit> {
     if plane.rows < SHORTEST || plane.columns < SHORTEST {
         return None;
     }
@@ -50,10 +51,9 @@ pub(super) fn score(plane: &Plane) -> Option<Hit> {
     let mut hit: Option<Hit> = None;
     for (index, &x) in across.iter().enumerate() {
         let frequency = index as f64 / (2 * (across.len() - 1)) as f64;
-        // Blocks of eight pixels have peaks of their own.
         let eighth = (frequency * 8.0 - (frequency * 8.0).round()).abs() / 8.0;
         let tolerance = 5.0 / plane.columns.min(plane.rows) as f64;
-        if frequency < LOWEST || eighth < tolerance {
+        if frequency < LOWEST || (blocked && eighth < tolerance) {
             continue;
         }
         let other = frequency * 2.0 * (down.len() - 1) as f64;
