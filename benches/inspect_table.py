@@ -7,9 +7,9 @@ NATIVE_DIR: a folder of authentic images that were never edited, for the false a
 """
 
 import collections
+import concurrent.futures
 import csv
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import pydicom
 VERARAY, EDITS, RESULTS = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 NATIVE = pathlib.Path(sys.argv[4]) if len(sys.argv) > 4 else None
 RESULTS.mkdir(parents=True, exist_ok=True)
+POOL = concurrent.futures.ThreadPoolExecutor(4)
 
 
 def inspect(paths):
@@ -48,32 +49,19 @@ with open(EDITS / "edits.csv") as file:
 
 bases = sorted({row["base"] for row in rows})
 # One at a time: bases must not be compared with each other.
-before = {}
-for base in bases:
-    (before[base],) = inspect([base])
+before = {base: records[0] for base, records in zip(bases, POOL.map(lambda base: inspect([base]), bases))}
 
-groups = collections.defaultdict(list)
-for row in rows:
-    path = pathlib.Path(row["file"])
-    together = path.name == "b.dcm"
-    groups[str(path.parent) if together else "alone"].append(row)
-
-after = {}
-for folder, members in groups.items():
-    if folder != "alone":
-        for record in inspect(sorted(pathlib.Path(folder).iterdir())):
-            after[record["path"]] = record
-            # The pair's finding stands with whichever file comes second.
-for row in groups["alone"]:
-    pass
-alone = [row["file"] for row in groups["alone"]]
-for at in range(0, len(alone), 200):
-    # Files of one batch may share UIDs with each other; that finding is not counted for them.
-    for record in inspect(alone[at : at + 200]):
-        after[record["path"]] = record
+# Files of one edit that belong together are compared with each other, all others one by one: the
+# pair's finding stands with whichever file comes second.
+pairs = [row["file"] for row in rows if row["file"].endswith("/b.dcm")]
+alone = [row["file"] for row in rows if not row["file"].endswith("/b.dcm")]
+jobs = [sorted(pathlib.Path(path).parent.iterdir()) for path in pairs]
+jobs += [alone[at : at + 50] for at in range(0, len(alone), 50)]
+after = {record["path"]: record for records in POOL.map(inspect, jobs) for record in records}
 
 table = collections.OrderedDict()
-dciodvfy_cache = {}
+checked = sorted({path for row in rows if row["file"].endswith(".dcm") for path in (row["base"], row["file"]) if path.endswith(".dcm")})
+validated = dict(zip(checked, POOL.map(dciodvfy, checked)))
 for row in rows:
     entry = table.setdefault((row["edit"], row["code"]), collections.Counter())
     code = row["code"].lstrip("!")
@@ -88,11 +76,8 @@ for row in rows:
     else:
         entry["files"] += 1
         entry["found"] += found
-    if row["file"].endswith(".dcm"):
-        for path in (row["base"], row["file"]):
-            if path not in dciodvfy_cache:
-                dciodvfy_cache[path] = dciodvfy(path)
-        old, new = dciodvfy_cache[row["base"]], dciodvfy_cache[row["file"]]
+    if row["file"].endswith(".dcm") and row["base"].endswith(".dcm"):
+        old, new = validated[row["base"]], validated[row["file"]]
         entry["dciodvfy files"] += 1
         if new is None:
             entry["dciodvfy crashed"] += 1
@@ -111,13 +96,12 @@ folder = pathlib.Path(pydicom.__file__).parent / "data/test_files"
 unedited = sorted(p for p in folder.rglob("*") if p.is_file())
 counts = collections.Counter()
 lines = []
-crashed = flagged = errors = 0
-for path in unedited:
-    (record,) = inspect([path])
-    if record["format"] != "dicom":
+looked = POOL.map(lambda path: (path, inspect([path]), dciodvfy(path)), unedited)
+for path, records, theirs in looked:
+    if not records or records[0]["format"] != "dicom":
         continue
+    record = records[0]
     counts["files"] += 1
-    theirs = dciodvfy(path)
     counts["dciodvfy crashed"] += theirs is None
     counts["dciodvfy error"] += any(line.startswith("Error") for line in theirs or ())
     warned = [f for f in record["findings"] if f["severity"] == "warning"]
@@ -142,7 +126,8 @@ if NATIVE:
         by_folder[str(path.parent.relative_to(NATIVE))].append(path)
     for name, paths in by_folder.items():
         seen = collections.Counter()
-        for record in inspect(paths):
+        batches = [paths[at : at + 10] for at in range(0, len(paths), 10)]
+        for record in (record for records in POOL.map(inspect, batches) for record in records):
             seen["files"] += record["format"] is not None
             seen["warned"] += any(f["severity"] == "warning" for f in record["findings"])
             for code in codes(record):

@@ -6,8 +6,7 @@ const LONGEST: usize = 120;
 /// Control characters become spaces, long texts are cut.
 pub(crate) fn quote(text: &str) -> String {
     let mut clean = String::new();
-    let mut count = 0;
-    for character in text.trim().chars() {
+    for (count, character) in text.trim().chars().enumerate() {
         if count == LONGEST {
             clean.push('…');
             break;
@@ -17,7 +16,6 @@ pub(crate) fn quote(text: &str) -> String {
             c => c,
         };
         clean.push(fit);
-        count += 1;
     }
     clean.truncate(clean.trim_end().len());
     clean

@@ -148,7 +148,7 @@ impl<'a> Parts<'a> {
         };
         let rest = bytes.get(at..)?;
         let plausible = matches!(rest.get(..2)?, [2 | 4 | 8, 0] | [0, 8]);
-        (plausible || preamble.is_some()).then(|| Self {
+        (plausible || preamble.is_some()).then_some(Self {
             preamble,
             meta: None,
             transfer_syntax: None,

@@ -27,6 +27,9 @@ pub(super) fn exif(bytes: &[u8], found: &mut Found) {
     }
 }
 
+/// A tag and its value.
+type Entry<'a> = (u16, &'a [u8]);
+
 struct Reader<'a> {
     bytes: &'a [u8],
     big_endian: bool,
@@ -46,7 +49,7 @@ impl Reader<'_> {
     }
 
     /// Entries of the directory at `at`: tag, and its value's bytes; then the next directory.
-    fn directory(&self, at: u64) -> Option<(Vec<(u16, &[u8])>, u64)> {
+    fn directory(&self, at: u64) -> Option<(Vec<Entry<'_>>, u64)> {
         let (count_size, entry, field) = if self.wide { (8, 20, 8) } else { (2, 12, 4) };
         let count = self.number(at, count_size)?;
         let first = at.checked_add(count_size as u64)?;

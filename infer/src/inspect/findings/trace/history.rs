@@ -94,18 +94,6 @@ impl Mode {
     /// Probabilities of the levels that count when the reference is quantised with `earlier` first.
     fn levels(&self, earlier: f64) -> Vec<f64> {
         let mut levels = vec![1e-9; LEVELS];
-        let mut add = |value: f64, weight: f64, sigma: f64| {
-            let centre = (value / self.step).round();
-            for offset in -2..=2 {
-                let level = centre + f64::from(offset);
-                let (low, high) = ((level - 0.5) * self.step, (level + 0.5) * self.step);
-                let share = normal((high - value) / sigma) - normal((low - value) / sigma);
-                let at = level.abs() as usize;
-                if let Some(mass) = levels.get_mut(at) {
-                    *mass += weight * share;
-                }
-            }
-        };
         if earlier > 0.0 {
             // All magnitudes of one earlier level end in the same place.
             let mut level = 0_usize;
@@ -114,16 +102,17 @@ impl Mode {
                 let value = (bin as f64 + 0.5) * WIDTH;
                 let now = (value / earlier).round() as usize;
                 if now != level {
-                    add(level as f64 * earlier, weight, SIGMA);
+                    self.spread(level as f64 * earlier, weight, &mut levels);
                     (level, weight) = (now, 0.0);
                 }
                 weight += mass;
             }
-            add(level as f64 * earlier, weight, SIGMA);
+            self.spread(level as f64 * earlier, weight, &mut levels);
         } else {
             for (bin, &mass) in self.reference.iter().enumerate() {
-                if mass > 0.0 {
-                    add((bin as f64 + 0.5) * WIDTH, mass, 0.2);
+                let level = (bin as f64 + 0.5) * WIDTH / self.step;
+                if let Some(sum) = levels.get_mut(level.round() as usize) {
+                    *sum += mass;
                 }
             }
         }
@@ -132,15 +121,30 @@ impl Mode {
         levels
     }
 
+    /// Gives the magnitude `value`, with the noise of rounding to pixels, to the nearest levels.
+    fn spread(&self, value: f64, weight: f64, levels: &mut [f64]) {
+        let centre = (value / self.step).round();
+        let edges = [-1.5, -0.5, 0.5, 1.5].map(|edge| {
+            let border = (centre + edge) * self.step;
+            normal((border - value) / SIGMA)
+        });
+        for (index, pair) in edges.windows(2).enumerate() {
+            let level = (centre + index as f64 - 1.0).abs() as usize;
+            if let Some(mass) = levels.get_mut(level) {
+                *mass += weight * (pair[1] - pair[0]);
+            }
+        }
+    }
+
     /// Log-likelihood ratio of an earlier quantisation with `step`.
     fn ratio(&self, earlier: f64) -> f64 {
         let double = self.levels(earlier);
         let mut sum = 0.0;
-        for level in self.lowest..LEVELS {
-            let seen = self.observed[level];
-            if seen > 0.0 {
-                let mixed = (1.0 - STRAY) * double[level] + STRAY * self.single[level];
-                sum += seen * (mixed / self.single[level]).ln();
+        let levels = self.observed.iter().zip(&double).zip(&self.single);
+        for ((seen, double), single) in levels.skip(self.lowest) {
+            if *seen > 0.0 {
+                let mixed = (1.0 - STRAY) * double + STRAY * single;
+                sum += seen * (mixed / single).ln();
             }
         }
         sum
