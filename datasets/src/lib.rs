@@ -22,6 +22,6 @@ pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, Split, SplitOptions, assign_splits,
 };
 pub use crate::open::{
-    Image, JpegComponent, OpenOptions, inflate_zlib, jpeg_first_component, open, open_bytes,
-    quiet_decoder_panics,
+    Image, JpegComponent, OpenOptions, inflate_raw, inflate_zlib, jpeg_first_component, open,
+    open_bytes, quiet_decoder_panics,
 };

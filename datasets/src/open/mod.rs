@@ -17,7 +17,7 @@ mod tiff;
 use std::path::Path;
 
 pub use guard::quiet_decoder_panics;
-pub use raw::{JpegComponent, inflate_zlib, jpeg_first_component};
+pub use raw::{JpegComponent, inflate_raw, inflate_zlib, jpeg_first_component};
 
 use crate::{Format, Frame, ImageInfo, OpenError};
 use guard::guarded;

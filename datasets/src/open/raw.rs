@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use flate2::read::ZlibDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 
 use super::codec;
 use super::guard::guarded;
@@ -67,6 +67,18 @@ pub fn inflate_zlib(data: &[u8], limit: u64) -> Option<Vec<u8>> {
     (read.is_ok() && bytes.len() as u64 <= limit).then_some(bytes)
 }
 
+/// Inflates a deflate stream without a wrapper, of at most `limit` bytes, as far as it can be read.
+/// `None` when it is larger.
+#[must_use]
+pub fn inflate_raw(data: &[u8], limit: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // What comes before the damage is still worth reading.
+    let _ = DeflateDecoder::new(data)
+        .take(limit + 1)
+        .read_to_end(&mut bytes);
+    (bytes.len() as u64 <= limit).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +92,11 @@ mod tests {
         assert_eq!(inflate_zlib(&bomb, 100_000).map(|b| b.len()), Some(100_000));
         assert_eq!(inflate_zlib(&bomb, 99_999), None);
         assert_eq!(inflate_zlib(b"nonsense", 10), None);
+        assert_eq!(
+            inflate_raw(&bomb[2..], 100_000).map(|b| b.len()),
+            Some(100_000)
+        );
+        assert_eq!(inflate_raw(&bomb[2..], 99_999), None);
         assert!(jpeg_first_component(Path::new("x"), b"\xff\xd8\xff", 10).is_err());
     }
 }

@@ -48,7 +48,14 @@ pub(crate) struct Found {
 
 impl Found {
     fn push(&mut self, note: Note) {
-        self.notes.push(note);
+        if !self.is_full() {
+            self.notes.push(note);
+        }
+    }
+
+    /// Whether enough was found: hostile files hold millions of texts.
+    fn is_full(&self) -> bool {
+        self.notes.len() >= 2 * MOST
     }
 
     fn fact(&mut self, name: &'static str, value: impl Into<String>) {

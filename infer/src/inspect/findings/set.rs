@@ -1,9 +1,11 @@
 //! A data set by tag, with values as text and numbers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use veraray_datasets::inflate_raw;
 use veraray_provenance::signature::{
-    Element, Encoding, Item, Malformed, StoredFile, Value, VrChoice, body, parse, split,
+    Element, Encoding, Item, Malformed, StoredFile, Value, VrChoice, parse, split,
 };
 
 /// A tag as one number: group in the high half.
@@ -121,11 +123,24 @@ pub(super) struct Parts<'a> {
     /// File meta information as a parsed item, where there is any.
     pub(super) meta: Option<StoredFile<'a>>,
     pub(super) transfer_syntax: Option<String>,
-    pub(super) body: std::borrow::Cow<'a, [u8]>,
+    pub(super) body: Cow<'a, [u8]>,
 }
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const IMPLICIT: &str = "1.2.840.10008.1.2";
+
+const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
+/// Largest inflated data set; it is held in memory.
+const MAX_INFLATED: u64 = 512 << 20;
+
+/// The data set behind the file meta information, inflated where it is deflated (PS3.5 A.5).
+fn body<'a>(bytes: &'a [u8], syntax: &str, at: usize) -> Option<Cow<'a, [u8]>> {
+    let rest = bytes.get(at..)?;
+    match syntax == DEFLATED {
+        true => inflate_raw(rest, MAX_INFLATED).map(Cow::Owned),
+        false => Some(Cow::Borrowed(rest)),
+    }
+}
 
 impl<'a> Parts<'a> {
     /// Takes a file apart. `None` where nothing looks like DICOM.
@@ -137,7 +152,7 @@ impl<'a> Parts<'a> {
             return Some(Self {
                 preamble: bytes.get(..128),
                 meta,
-                body: body(bytes, &syntax, at).ok()?,
+                body: body(bytes, &syntax, at)?,
                 transfer_syntax: Some(syntax),
             });
         }
@@ -152,7 +167,7 @@ impl<'a> Parts<'a> {
             preamble,
             meta: None,
             transfer_syntax: None,
-            body: std::borrow::Cow::Borrowed(rest),
+            body: Cow::Borrowed(rest),
         })
     }
 

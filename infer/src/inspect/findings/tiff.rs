@@ -118,6 +118,9 @@ fn directories(bytes: &[u8], found: &mut Found) {
         };
         queue.push(next);
         for (tag, value) in entries {
+            if found.is_full() {
+                return;
+            }
             if tag == 0x8769 {
                 queue.push(reader.offset(value));
             } else {
