@@ -148,6 +148,8 @@ every = phantoms + theirs
 
 
 def pixels_of(ds):
+    if ds.SamplesPerPixel != 1:
+        raise ValueError("colour")
     dtype = {(8, 0): "u1", (16, 0): "<u2", (16, 1): "<i2"}[(ds.BitsAllocated, ds.PixelRepresentation)]
     return np.frombuffer(ds.PixelData, dtype)[: ds.Rows * ds.Columns].reshape(ds.Rows, ds.Columns).copy()
 

@@ -175,8 +175,10 @@ fn plausible(set: &Set<'_>, found: &mut Found) {
         let Some(value) = set.number(tag) else {
             continue;
         };
-        // Planar nuclear images have the depth of the patient as their slice.
-        let planar = tag == 0x0018_0050 && set.text(0x0008_0060).as_deref() == Some("NM");
+        // Planar nuclear images and localizers have the depth of the patient as their slice.
+        let planar = tag == 0x0018_0050
+            && (set.text(0x0008_0060).as_deref() == Some("NM")
+                || set.values(0x0008_0008).iter().any(|v| v == "LOCALIZER"));
         if planar {
             continue;
         }
