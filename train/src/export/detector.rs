@@ -65,7 +65,7 @@ pub(super) fn graph(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     weights.finish()?;
     let card = serde_json::to_string(&checkpoint.card).unwrap_or_default();
     let sha256 = checkpoint.sha256.clone();
-    Ok(b.to_bytes(
+    Ok(b.into_bytes(
         &checkpoint.card.name,
         "Veraray detector. Research software, not a medical device. The card under the metadata key \
          veraray.card says what pixels must look like and how logits become scores.",

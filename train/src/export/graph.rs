@@ -126,7 +126,12 @@ impl Builder {
     }
 
     /// The bytes of an ONNX file.
-    pub(super) fn to_bytes(self, name: &str, doc: &str, properties: &[(&str, String)]) -> Vec<u8> {
+    pub(super) fn into_bytes(
+        self,
+        name: &str,
+        doc: &str,
+        properties: &[(&str, String)],
+    ) -> Vec<u8> {
         let model = Model {
             ir_version: IR,
             producer_name: "veraray-train".into(),

@@ -20,6 +20,9 @@ pub struct Comparison {
     pub p_value: f64,
 }
 
+/// Per manipulated and per authentic image, the share of the other class it is ranked rightly against.
+type Components = (Vec<f64>, Vec<f64>);
+
 /// Compares two scores. `authentic` and `manipulated` hold a pair of scores per image. `None` when
 /// a class has fewer than two images.
 #[must_use]
@@ -30,7 +33,7 @@ pub fn compare(authentic: &[[f64; 2]], manipulated: &[[f64; 2]]) -> Option<Compa
     }
     // Components of every image: the share of the other class it is ranked rightly against.
     let column = |rows: &[[f64; 2]], which: usize| rows.iter().map(|row| row[which]).collect();
-    let components = [0, 1].map(|which| {
+    let components: [Components; 2] = [0, 1].map(|which| {
         let (reals, fakes): (Vec<f64>, Vec<f64>) =
             (column(authentic, which), column(manipulated, which));
         let mut all = fakes.clone();
@@ -46,7 +49,7 @@ pub fn compare(authentic: &[[f64; 2]], manipulated: &[[f64; 2]]) -> Option<Compa
     });
     let auroc = [0, 1].map(|which| mean(&components[which].0));
     let difference = auroc[0] - auroc[1];
-    let variance = |pick: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| {
+    let variance = |pick: fn(&Components) -> &Vec<f64>| {
         let (a, b) = (pick(&components[0]), pick(&components[1]));
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
         let centre = mean(&differences);
