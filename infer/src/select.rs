@@ -1,6 +1,7 @@
 //! Which of the paths met on a walk are this process's to judge.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -64,9 +65,8 @@ impl Selection {
     fn is_own(&self, path: &Path) -> bool {
         self.own.iter().any(|own| {
             // Cheap first: resolving every path of an archive would take its time.
-            let named = |part| Some(part) == own.file_name();
-            path.iter().any(|part| named(part))
-                && path.canonicalize().is_ok_and(|path| path.starts_with(own))
+            let named = |part: &OsStr| Some(part) == own.file_name();
+            path.iter().any(named) && path.canonicalize().is_ok_and(|path| path.starts_with(own))
         })
     }
 }

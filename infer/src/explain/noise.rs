@@ -47,10 +47,10 @@ impl Noise {
                 let (mut level, mut response, mut clipped) = (0.0, 0.0, 0);
                 for y in row * BLOCK..(row + 1) * BLOCK {
                     let from = y * image.columns + column * BLOCK;
-                    for at in from..from + BLOCK {
-                        let pixel = image.pixels[at];
+                    let line = image.pixels[from..].iter().zip(&mask[from..]);
+                    for (&pixel, masked) in line.take(BLOCK) {
                         level += f64::from(pixel);
-                        response += f64::from(mask[at].abs());
+                        response += f64::from(masked.abs());
                         clipped += usize::from(pixel <= 0.0 || pixel >= 1.0);
                     }
                 }

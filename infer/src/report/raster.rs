@@ -138,8 +138,10 @@ pub(crate) fn overlay_png(map: &[f32], rows: usize, columns: usize) -> Result<Ve
 }
 
 fn alpha(value: f32) -> f32 {
-    // What is no number covers nothing.
-    COVER * value.max(0.0).min(1.0)
+    if value.is_nan() {
+        return 0.0;
+    }
+    COVER * value.clamp(0.0, 1.0)
 }
 
 fn encode_png(
@@ -338,7 +340,8 @@ mod tests {
         picture.lay(&[0.0, 1.0, f32::NAN]);
         assert_eq!(picture.bytes[..3], [128; 3]);
         assert_eq!(picture.bytes[6..], [128; 3]);
-        assert!(picture.bytes[3] > 200);
+        // Red at the hot end, and blue all but gone.
+        assert!(picture.bytes[3] > 180 && picture.bytes[5] < 90);
     }
 
     #[test]
