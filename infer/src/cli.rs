@@ -40,7 +40,7 @@ pub enum Command {
     /// Show why an image has its verdict: heat map, spectrum, noise, what drove the score
     #[command(after_help = crate::explain::EXPLAIN_EXAMPLES, arg_required_else_help = true)]
     Explain(ExplainArgs),
-    /// Merge the outputs of several scans, and check that nothing is missing
+    /// Estimate how many images of an archive are manipulated; merge the outputs of several scans
     #[command(after_help = crate::audit::AUDIT_EXAMPLES, arg_required_else_help = true)]
     Audit(AuditArgs),
     /// Say what files tell of their own history: metadata, compression, provenance, signatures

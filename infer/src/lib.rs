@@ -7,6 +7,7 @@
 
 mod audit;
 mod cli;
+mod contamination;
 mod engine;
 mod error;
 mod examine;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 
 pub use audit::AuditArgs;
 pub use cli::{Cli, Command};
+pub use contamination::{AuditFormat, ByArg, ContaminationArgs, GroupArg, TargetArg};
 pub use error::ScanError;
 pub use explain::{ExplainArgs, ExplainFormat};
 pub use inspect::{InspectArgs, InspectFormat, SeverityArg};

@@ -25,19 +25,20 @@ const MOST_NAMES: usize = 10;
 #[derive(Debug, Clone, Args)]
 pub struct MergeArgs {
     /// Outputs of `veraray scan --shard I/N` (JSON Lines, CSV or Parquet) to check and merge
-    #[arg(long, value_name = "SHARD", num_args = 1.., required = true)]
+    #[arg(long, value_name = "SHARD", num_args = 1.., required_unless_present_any = ["paths", "records"])]
     pub merge: Vec<PathBuf>,
-    /// Merged table to write; its ending (.jsonl, .csv, .parquet) picks the form
+    /// File to write: the audit as JSON; with --merge the merged table, in the form of its ending
+    /// (.jsonl, .csv, .parquet)
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Number of shards of the scan [default: found from the paths]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_SHARDS))]
+    #[arg(long, value_name = "N", requires = "merge", value_parser = clap::value_parser!(u64).range(1..=MOST_SHARDS))]
     pub shards: Option<u64>,
     /// Whether the files are the shards of one scan; off for scans of different folders
     #[arg(long, value_enum, default_value_t = Sharding::On)]
     pub sharding: Sharding,
     /// File with the paths that must be there, one a line; - for standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "merge")]
     pub list: Option<PathBuf>,
 }
 

@@ -207,7 +207,10 @@ pub(crate) fn load(path: Option<&Path>, device: &ComputeDevice) -> Result<Checkp
 
 /// The threshold for the false alarms tolerated. A checkpoint that declares none flags at one half,
 /// unless a rate was asked for.
-fn operating(calibration: &Calibration, asked: Option<f64>) -> Result<Operating, ScanError> {
+pub(crate) fn operating(
+    calibration: &Calibration,
+    asked: Option<f64>,
+) -> Result<Operating, ScanError> {
     let requested = asked.unwrap_or(DEFAULT_MAX_FPR);
     if let Some(point) = calibration.operating_point(requested) {
         return Ok(Operating {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub(crate) use context::Context;
-pub(crate) use preview::{Previews, Sitting};
+pub(crate) use preview::{Previews, Sitting, preview_name};
 
 use crate::resume::Recorded;
 use crate::tables::{self, Row};
