@@ -25,7 +25,9 @@ use archive::{Archive, Reader};
 use findings::{Findings, Model};
 use knowledge::{Knowledge, Known};
 
-use crate::{AbstainArg, ExitStatus, FormatArg, ScanArgs, ScanError, pages, plan, scan};
+use crate::{
+    AbstainArg, ExitStatus, FormatArg, LedgerArgs, ScanArgs, ScanError, pages, plan, scan,
+};
 
 /// Name of the page in its folder.
 const PAGE: &str = "audit.html";
@@ -121,6 +123,8 @@ fn scanned(arguments: &ContaminationArgs, reader: &Reader<'_>) -> Result<Archive
         max_fpr: arguments.max_fpr,
         abstain: AbstainArg::On,
         jobs: arguments.jobs,
+        trust: None,
+        ledger: LedgerArgs::default(),
         quiet: arguments.quiet,
     })?;
     reader.read(&[records])
