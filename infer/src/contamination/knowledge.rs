@@ -253,7 +253,7 @@ fn detections(
         .map(|row| format!("{} {}", row.0, row.2))
         .collect();
     let words = format!(
-        "card: {} of {trials} test images ({})",
+        "card: {} of {trials} held-out images ({})",
         events.round(),
         names.join(", ")
     );

@@ -135,8 +135,6 @@ struct Passing(PathBuf);
 
 impl Passing {
     fn new() -> Result<Self, ScanError> {
-        let name = format!("veraray-audit-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         {
@@ -144,12 +142,17 @@ impl Passing {
             use std::os::unix::fs::DirBuilderExt as _;
             builder.mode(0o700);
         }
-        // Never one that is there already: it may be somebody else's.
-        builder.create(&path).map_err(|source| ScanError::Output {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self(path))
+        let process = std::process::id();
+        let names = (0..16).map(|turn| format!("veraray-audit-{process}-{turn}"));
+        let mut refused = None;
+        for path in names.map(|name| std::env::temp_dir().join(name)) {
+            // Never one that is there already: it may be somebody else's.
+            match builder.create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(source) => refused = Some(ScanError::Output { path, source }),
+            }
+        }
+        Err(refused.unwrap_or_else(|| ScanError::Usage("no temporary folder; give --save".into())))
     }
 }
 

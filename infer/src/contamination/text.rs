@@ -12,7 +12,7 @@ const MOST: usize = 20;
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     match value {
-        v if v == 0.0 => "0 %".into(),
+        0.0 => "0 %".into(),
         v if v < 0.1 => format!("{value:.3} %"),
         v if v < 10.0 => format!("{value:.2} %"),
         _ => format!("{value:.1} %"),
