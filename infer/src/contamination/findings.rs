@@ -220,7 +220,10 @@ pub(crate) fn find(
         design_effect: effect,
         groups: names.len() as u64,
         power: Power {
-            critical_count: found.critical,
+            // Back from independent images to images.
+            critical_count: found
+                .critical
+                .map(|count| (count as f64 * effect).ceil() as u64),
             detectable_80: found.detectable[0],
             detectable_95: found.detectable[1],
             detectable_80_exact_rates: found.exactly[0],

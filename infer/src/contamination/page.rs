@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::findings::{Findings, Share};
-use super::text::{interval, percent};
+use super::text::{chance, interval, percent};
 use crate::report::plot;
 use crate::report::preview_name;
 use crate::report::raster::data_uri;
@@ -212,8 +212,8 @@ fn sources(findings: &Findings) -> Markup {
                         (plot::interval(source.prevalence.estimate, source.prevalence.low,
                             source.prevalence.high, [0.0, end]))
                     }
-                    td.number { (format!("{:.3}", source.p_value)) }
-                    td.number { (format!("{:.3}", source.p_value_corrected)) }
+                    td.number { (chance(source.p_value)) }
+                    td.number { (chance(source.p_value_corrected)) }
                 } } }
             } }
             p.small.soft {

@@ -19,6 +19,14 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
+/// A p-value.
+pub(crate) fn chance(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "<0.001".into(),
+        p => format!("{p:.3}"),
+    }
+}
+
 /// An interval in per cent.
 pub(crate) fn interval(share: &Share) -> String {
     format!("{} to {}", percent(share.low), percent(share.high))
@@ -129,14 +137,14 @@ fn write(text: &mut String, findings: &Findings) -> std::fmt::Result {
         for source in findings.sources.iter().take(MOST) {
             writeln!(
                 text,
-                "  {:<24} {:>6} of {:>7} flagged  {:>8}  {:<20}  p {:.3}, corrected {:.3}",
+                "  {:<24} {:>6} of {:>7} flagged  {:>8}  {:<20}  p {}, corrected {}",
                 printable(&source.name),
                 source.flagged,
                 source.images,
                 percent(source.prevalence.estimate),
                 interval(&source.prevalence),
-                source.p_value,
-                source.p_value_corrected
+                chance(source.p_value),
+                chance(source.p_value_corrected)
             )?;
         }
         more(text, findings.sources.len())?;
