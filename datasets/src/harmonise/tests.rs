@@ -37,7 +37,7 @@ fn planted(folder: &Path) -> PathBuf {
         let mut patched = texture(96, 200 + i);
         let mask = GrayImage::from_fn(96, 96, |x, _| Luma([u8::from(x < 48) * 255]));
         for (x, _, pixel) in patched.enumerate_pixels_mut() {
-            pixel.0[0] = if x < 48 { 250 } else { pixel.0[0] / 4 };
+            pixel.0[0] = pixel.0[0] / 4 + if x < 48 { 200 } else { 0 };
         }
         patched.save(folder.join(format!("t{i}.png"))).unwrap();
         mask.save(folder.join(format!("m{i}.png"))).unwrap();
