@@ -8,7 +8,7 @@ python=${VERARAY_PYTHON:-${XDG_CACHE_HOME:-$HOME/.cache}/veraray/venv/bin/python
 out=benches/results/throughput.txt
 images=$(mktemp -d)
 trap 'rm -rf "$images"' EXIT
-cargo build --release --locked
+cargo build --release --workspace --locked --bins
 veraray=${CARGO_TARGET_DIR:-target}/release/veraray
 "$python" benches/make_images.py "$images"
 {
