@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use super::levels::Levels;
 use super::parameters::Parameters;
 use super::raster::{box_mean, combined, gaussian, mapped, moments};
+use super::region::smooth_step;
 use super::spectrum::Spectrum;
 use crate::GrayImage;
 
@@ -25,7 +26,8 @@ pub(super) fn retextured(
         true => 0.0,
         false => rng.random_range(0.2..0.8_f32),
     };
-    let invented = (1.0 - kept * kept).sqrt() * rng.random_range(0.4..1.0_f32);
+    // Past the strength of what was lost now and then, so that sharpness has no sign.
+    let invented = (1.0 - kept * kept).sqrt() * rng.random_range(0.5..1.5_f32);
     let grainy = rng.random_range(0.2..1.0_f32);
     parameters.note("detail_kept", kept);
     parameters.note("detail_invented", invented);
@@ -86,14 +88,18 @@ pub(super) fn finished(
         2,
     );
     let kept = |flat: f32| keep_background && flat > 0.999;
-    if keep_background {
-        // Before the spectra are matched, lest energy is given to what is cut off later.
+    // Black and white are where they are cut off, and so is what was added to a background: before the
+    // spectra are matched, lest energy is given to what does not last.
+    let cut = |fake: &mut GrayImage| {
         for ((value, real), flat) in fake.pixels.iter_mut().zip(&real.pixels).zip(&flat.pixels) {
-            if kept(*flat) {
-                *value = *real;
-            }
+            *value = if kept(*flat) {
+                *real
+            } else {
+                value.clamp(0.0, 1.0)
+            };
         }
-    }
+    };
+    cut(&mut fake);
     // After the mixture, which averages fine detail away where fake and real disagree.
     let matched = rng.random_bool(match_chance);
     if matched {
@@ -101,20 +107,25 @@ pub(super) fn finished(
             true => 1.0,
             false => rng.random_range(0.4..1.0),
         };
+        // Not always exactly the real's: neither side of it may be the fake's.
+        let boost = rng.random_range(-0.05..0.1_f32);
         let target = Spectrum::of(real).radial_power();
-        let mut spectrum = Spectrum::of(&fake);
-        spectrum.match_radial(&target, strength);
-        fake = spectrum.plane();
+        for pass in 0..2 {
+            let mut spectrum = Spectrum::of(&fake);
+            spectrum.match_radial(&target, strength);
+            if pass == 1 {
+                spectrum.shape(|frequency| 1.0 + boost * smooth_step(10.0 * frequency - 0.5));
+            }
+            fake = spectrum.plane();
+            cut(&mut fake);
+        }
         parameters.note("spectrum_match_strength", strength);
+        parameters.note("spectrum_boost", boost);
     }
     parameters.note("spectrum_matched", matched);
     let levels = Levels::of(&real.pixels);
-    for ((value, &real), &flat) in fake.pixels.iter_mut().zip(&real.pixels).zip(&flat.pixels) {
-        *value = if kept(flat) {
-            real
-        } else {
-            levels.snap(*value)
-        };
+    for value in &mut fake.pixels {
+        *value = levels.snap(*value);
     }
     fake
 }
