@@ -4,6 +4,7 @@
 # Usage: benches/forge.sh MANIFEST SET IMAGE...
 #   MANIFEST SET  authentic images and fakes of one set of a manifest
 #   IMAGE...      images of one size to draw the picture from; it is committed, so take free ones
+# MOST=50 measures fewer images than 200 per family and modality.
 # Writes benches/results/forge/{quality.md,time.txt,families.png,machine.txt}.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,5 +16,11 @@ mkdir -p "$out"
 cargo build --release -p veraray-datasets --locked --examples
 programs=${CARGO_TARGET_DIR:-target}/release/examples
 benches/machine.sh > "$out/machine.txt"
-"$programs/forge_quality" "$manifest" "$set_name" > "$out/quality.md"
+{
+    echo "Distances to authentic images of other patients, the first ${MOST:-200} of each row and modality in the"
+    echo "manifest's order. The row of authentic images is the floor: what other patients, and another mixture of"
+    echo "sources, differ by. The kernel distance compares with itself alone (datasets/src/forge/quality.rs)."
+    echo
+    "$programs/forge_quality" "$manifest" "$set_name" "${MOST:-200}"
+} > "$out/quality.md"
 "$programs/forge_grid" "$out/families.png" "$@" 2> "$out/time.txt"
