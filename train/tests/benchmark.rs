@@ -62,7 +62,7 @@ fn an_evaluation_has_every_figure_and_a_page_that_needs_nothing_else() {
         ),
     );
     assert!(
-        text.contains("noise energy") && text.contains("pixel F1"),
+        text.contains("| noise |") && text.contains("pixel F1"),
         "{text}"
     );
     let report = json(&out.join("report.json"));
