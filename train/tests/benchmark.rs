@@ -107,7 +107,7 @@ fn an_evaluation_has_every_figure_and_a_page_that_needs_nothing_else() {
         }
         // Only the tampered family has masks.
         assert_eq!(row["localisation"].is_null(), row["family"] != "patch");
-        assert!(row["against_null"]["noise energy"]["p_value"].is_number());
+        assert!(row["against_null"]["noise"]["p_value"].is_number());
     }
     for dimension in ["body_part", "scale"] {
         let strata = report["strata"].as_array().expect("strata");
