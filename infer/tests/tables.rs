@@ -66,6 +66,14 @@ fn awkward() -> Bench {
     bench
 }
 
+/// Equal, but for the last bit of a number: reading JSON may lose it.
+fn alike(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() <= 4.0 * f64::EPSILON * b.abs(),
+        _ => a == b,
+    }
+}
+
 #[test]
 fn pythons_csv_reads_what_the_records_say() {
     let bench = awkward();
@@ -86,7 +94,10 @@ fn pythons_csv_reads_what_the_records_say() {
             assert_eq!(text(key), record[key].as_str().unwrap_or(""));
         }
         match record["score"].as_f64() {
-            Some(score) => assert_eq!(text("score").parse::<f64>().unwrap(), score),
+            Some(score) => assert!(alike(
+                &json!(text("score").parse::<f64>().unwrap()),
+                &json!(score)
+            )),
             None => assert_eq!(text("score"), ""),
         }
         for key in ["reasons", "regions", "findings", "families"] {
@@ -154,7 +165,7 @@ fn pyarrow_reads_what_the_records_say_with_proper_types() {
             "families",
             "device",
         ] {
-            assert_eq!(row[key], record[key], "{key}");
+            assert!(alike(&row[key], &record[key]), "{key}");
         }
         assert_eq!(row["error_kind"], record["error"]["kind"]);
         let regions: Vec<Value> = row["regions"]
