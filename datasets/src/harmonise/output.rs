@@ -104,7 +104,7 @@ impl Folder {
         let path = self.root.join(&image);
         // The mask is written first: where the image is, both are.
         if let Ok(bytes) = fs::read(&path) {
-            let sha256 = hex(&bytes);
+            let sha256 = digest(&bytes);
             return Ok(Delivered {
                 image,
                 mask,
@@ -117,7 +117,7 @@ impl Folder {
             write(&self.root.join(&mask), &cover)?;
         }
         write(&path, &picture)?;
-        let sha256 = hex(&picture);
+        let sha256 = digest(&picture);
         Ok(Delivered {
             image,
             mask,
@@ -207,7 +207,7 @@ impl Folder {
             None => String::new(),
         };
         let (image, bytes) = place(&entry.path, "images")?;
-        Ok((image, mask, hex(&bytes)))
+        Ok((image, mask, digest(&bytes)))
     }
 }
 
@@ -285,7 +285,6 @@ pub(super) fn already(
     Ok(Some(rows))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+fn digest(bytes: &[u8]) -> String {
+    crate::hex(&Sha256::digest(bytes))
 }
