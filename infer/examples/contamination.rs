@@ -26,9 +26,9 @@ use stats::Target;
 use stats::adjusted::Adjusted;
 use stats::classes::Evidence;
 use stats::mixture::Bootstrap;
-use stats::platt::platt;
 use stats::random::Random;
 use stats::rates::{ErrorRates, Rate};
+use veraray_model::platt;
 
 /// Shares of manipulated images.
 pub const SHARES: [f64; 4] = [0.0, 0.01, 0.05, 0.2];

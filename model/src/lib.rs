@@ -16,6 +16,7 @@ mod input;
 #[cfg(feature = "cpu")]
 mod kernel;
 mod ops;
+mod platt;
 mod pool;
 mod resample;
 mod spatial;
@@ -30,6 +31,7 @@ pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
+pub use platt::platt;
 pub use pool::Pooling;
 pub use resample::lanczos3;
 pub use tiles::{Tile, Unsuitable};

@@ -1,11 +1,10 @@
 //! The error rates of the detector, from its card, from known images, or from the user.
 
-use veraray_model::{Calibration, Card, FamilyMetrics, OperatingPoint};
+use veraray_model::{Calibration, Card, FamilyMetrics, OperatingPoint, platt};
 
 use super::archive::Archive;
 use super::options::ContaminationArgs;
 use super::stats::classes::Evidence;
-use super::stats::platt::platt;
 use super::stats::rates::{ErrorRates, Rate, passed};
 use crate::ScanError;
 use crate::wording::percent;

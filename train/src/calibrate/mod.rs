@@ -2,14 +2,12 @@
 
 mod interval;
 mod labelled;
-mod platt;
 pub(crate) mod reference;
 mod site;
 
-use veraray_model::{Calibration, OperatingPoint};
+use veraray_model::{Calibration, OperatingPoint, platt};
 
 use crate::score::CellScore;
-use platt::platt;
 
 pub use interval::{allowed, clopper_pearson_upper, needed};
 pub use labelled::{CalibrateOptions, Images, recalibrate};
@@ -38,7 +36,7 @@ pub fn calibrate(
     if authentic.is_empty() || manipulated.is_empty() {
         return calibration;
     }
-    let (slope, offset) = platt(authentic, manipulated);
+    let [slope, offset] = platt(authentic, manipulated);
     calibration.temperature = 1.0 / slope;
     calibration.bias = -offset / slope;
     let mut scores: Vec<f64> = authentic.iter().map(|z| calibration.score(*z)).collect();

@@ -4,9 +4,9 @@
 //! Scores are log-likelihood ratios here: the logit of a calibrated score whose calibration gave
 //! both classes the same weight.
 
-use super::platt::platt;
 use super::random::Random;
 use super::tail;
+use veraray_model::platt;
 
 /// Points of the grid that a normal class is looked at on.
 const GRID: usize = 128;
@@ -89,6 +89,7 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
+    use super::super::random::Random;
     use super::*;
 
     fn mean(classes: &Classes, class: usize, value: impl Fn(f64) -> f64) -> f64 {
@@ -154,5 +155,19 @@ mod tests {
         let spread = means.iter().map(|m| (m - centre).powi(2)).sum::<f64>() / 200.0;
         assert!((centre - likely).abs() < 0.8, "{centre} {likely}");
         assert!(spread.sqrt() > 0.1 && spread.sqrt() < 2.0, "{spread}");
+    }
+
+    #[test]
+    fn two_normals_are_calibrated_by_their_log_likelihood_ratio() {
+        let mut random = Random::new(3);
+        // N(−2, 2²) against N(2, 2²): slope 4 / 4, offset 0.
+        let mut draw = |mean: f64| (0..20_000).map(|_| mean + 2.0 * random.normal()).collect();
+        let (a, m): (Vec<f64>, Vec<f64>) = (draw(-2.0), draw(2.0));
+        let [slope, offset] = platt(&a, &m);
+        assert!(
+            (slope - 1.0).abs() < 0.03 && offset.abs() < 0.05,
+            "{slope} {offset}"
+        );
+        assert!(platt(&m, &a)[0] > 0.0);
     }
 }

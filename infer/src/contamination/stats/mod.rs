@@ -9,7 +9,6 @@ pub(crate) mod adjusted;
 pub(crate) mod classes;
 pub(crate) mod groups;
 pub(crate) mod mixture;
-pub(crate) mod platt;
 pub(crate) mod power;
 pub(crate) mod random;
 pub(crate) mod rates;
