@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use veraray_datasets::{Format, Image, ImageInfo, OpenOptions};
+use veraray_datasets::{Image, ImageInfo, OpenOptions};
 use veraray_model::InputSpec;
 
 use crate::forward::Forward;
@@ -103,13 +103,8 @@ impl Examiner {
             }
         });
         record.sha256 = digest;
-        // Also of objects without pixels: reports are signed more often than images.
-        let dicom = image
-            .as_ref()
-            .map(|image| image.info().format == Format::Dicom);
-        record.signature = signature
-            .filter(|found| dicom.unwrap_or(found.is_file))
-            .map(|found| found.signature);
+        let format = image.as_ref().ok().map(|image| image.info().format);
+        record.signature = signature.and_then(|found| found.of(format));
         let mut image = match image {
             Ok(image) => image,
             Err(error) => return record.failed(error.kind(), error.to_string()),

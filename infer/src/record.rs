@@ -52,7 +52,7 @@ pub struct Record {
     pub families: BTreeMap<String, f64>,
     /// What was noticed beside the pixels.
     pub findings: Vec<Finding>,
-    /// Digital signatures of the file; `None` for anything but DICOM.
+    /// Digital signatures of the file; `None` for what could not be opened and is no DICOM file.
     pub signature: Option<Signature>,
     /// The checkpoint that judged.
     pub model: ModelId,

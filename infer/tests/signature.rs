@@ -574,7 +574,7 @@ fn a_scan_says_what_signatures_say_and_never_fails_for_them() {
             "invalid",
             "unverifiable",
             "none",
-            "null",
+            "none",
             "unverifiable",
             "null",
             "valid"

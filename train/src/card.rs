@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use veraray_datasets::Split;
-use veraray_model::{Calibration, Card, DataSummary, FORMAT_VERSION, FamilyMetrics, Provenance};
+use veraray_model::{
+    Calibration, Card, DataSummary, FORMAT_VERSION, FamilyMetrics, Provenance, View,
+};
 
 use crate::Recipe;
 use crate::data::Dataset;
@@ -26,7 +28,6 @@ pub fn assemble(
     let mut counts: BTreeMap<[&str; 5], usize> = BTreeMap::new();
     let mut modalities = BTreeSet::new();
     let mut families = BTreeSet::new();
-    let mut per_modality: BTreeMap<&str, usize> = BTreeMap::new();
     for &index in &used {
         let entry = &dataset.entries[index];
         let row = [
@@ -37,7 +38,6 @@ pub fn assemble(
             &entry.licence,
         ];
         *counts.entry(row).or_default() += 1;
-        *per_modality.entry(&entry.modality).or_default() += 1;
         modalities.extend(dicom_modalities(&entry.modality));
         if entry.label.is_manipulated() {
             families.insert(entry.generator.clone());
@@ -60,12 +60,7 @@ pub fn assemble(
             },
         )
         .collect();
-    let seen = per_modality
-        .iter()
-        .map(|(modality, images)| format!("{modality} {images}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    Card {
+    let mut card = Card {
         format_version: FORMAT_VERSION,
         name: recipe.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -83,24 +78,76 @@ pub fn assemble(
             data,
         },
         metrics,
-        limits: vec![
-            "Research software, not a medical device: a score is a reason to look, not a finding."
-                .into(),
-            format!(
-                "Trained on few images ({seen}); other sites and devices may raise more false alarms."
-            ),
-            "Families it was not trained on may pass unseen; its metrics are of families it was \
-             trained on, on held-out patients."
-                .into(),
-            format!(
-                "Judges the whole field of view at {} pixels on the shorter side: smaller changes \
-                 in larger images may be lost.",
-                recipe.input.tile
-            ),
-        ],
+        limits: Vec::new(),
         licence: recipe.licence.clone(),
         calibration_set: None,
+    };
+    card.limits = limits(&card);
+    card
+}
+
+/// What a card's figures do not say for themselves, in sentences. They follow from the card, and are
+/// written anew whenever its metrics are.
+#[must_use]
+pub fn limits(card: &Card) -> Vec<String> {
+    let mut per_modality: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in &card.provenance.data {
+        *per_modality.entry(&row.modality).or_default() += row.images;
     }
+    let seen: Vec<String> = per_modality
+        .iter()
+        .map(|(modality, images)| format!("{modality} {images}"))
+        .collect();
+    let tile = card.input.tile;
+    let mut limits = vec![
+        "Research software, not a medical device: a score is a reason to look, not a finding."
+            .to_owned(),
+        format!(
+            "Trained on few images ({}); other sites and devices may raise more false alarms.",
+            seen.join(", ")
+        ),
+        "Families it was not trained on may pass unseen; its metrics are of families it was \
+         trained on, on held-out patients."
+            .to_owned(),
+        if card.input.views.contains(&View::Native) {
+            format!(
+                "Judges the whole field of view at {tile} pixels on the shorter side and at most {} \
+                 tiles at native resolution: small changes elsewhere in large images may be lost.",
+                card.input.max_native_tiles
+            )
+        } else {
+            format!(
+                "Judges the whole field of view at {tile} pixels on the shorter side: smaller \
+                 changes in larger images may be lost."
+            )
+        },
+    ];
+    let tested = |wanted: &dyn Fn(&FamilyMetrics) -> bool| -> Vec<&str> {
+        card.metrics
+            .iter()
+            .filter(|row| row.split == Split::Test.as_str() && wanted(row))
+            .map(|row| row.family.as_str())
+            .collect()
+    };
+    let passing = tested(&|row| row.more.get("detection_rate").is_some_and(|r| *r < 0.5));
+    if !passing.is_empty() {
+        limits.push(format!(
+            "More than half of these pass unflagged: {}.",
+            passing.join(", ")
+        ));
+    }
+    let unproven = tested(&|row| {
+        let null = row.more.get("best_null_auroc");
+        null.is_some_and(|null| *null >= row.auroc[1])
+    });
+    if !unproven.is_empty() {
+        limits.push(format!(
+            "A null model of trivial features comes as close on {}: those figures may be shortcuts \
+             of the data set.",
+            unproven.join(", ")
+        ));
+    }
+    limits
 }
 
 /// DICOM codes (PS3.3 C.7.3.1.1.1) of a manifest's modality.

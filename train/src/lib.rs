@@ -32,6 +32,7 @@ pub use calibrate::{
     CalibrateOptions, Images, SiteOptions, SiteShift, calibrate, calibration_set,
     clopper_pearson_upper, map_threshold, recalibrate, recalibrate_site,
 };
+pub use card::limits;
 pub use data::{Dataset, Sample};
 pub use drift::{Drift, Level, Shift, drift};
 pub use error::TrainError;

@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use veraray_datasets::Format;
 use veraray_provenance::signature::{
     Limits, Overall, Report, TrustStore, VerifyOptions, verify_bytes, verify_file,
 };
@@ -24,9 +25,22 @@ static LARGE: Mutex<()> = Mutex::new(());
 
 /// What was found in a file.
 pub(crate) struct Found {
-    pub(crate) signature: Signature,
+    signature: Signature,
     /// Whether it begins as a DICOM file does (PS3.10, 7.1).
-    pub(crate) is_file: bool,
+    is_file: bool,
+}
+
+impl Found {
+    /// What a record says of a file, given the format it opened as. Only DICOM carries signatures;
+    /// of DICOM also objects without pixels: reports are signed more often than images. Nothing is
+    /// said of what could not be opened and is no DICOM file.
+    pub(crate) fn of(self, format: Option<Format>) -> Option<Signature> {
+        match format {
+            Some(Format::Dicom) => Some(self.signature),
+            Some(_) => Some(plain(Overall::None)),
+            None => self.is_file.then_some(self.signature),
+        }
+    }
 }
 
 /// Looks at signatures.

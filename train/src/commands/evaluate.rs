@@ -69,6 +69,7 @@ pub fn run(args: &Args, progress: &Progress) -> anyhow::Result<()> {
             row.split != report.split || !measured.iter().any(|new| new.family == row.family)
         });
         checkpoint.card.metrics.extend(measured);
+        checkpoint.card.limits = veraray_train::limits(&checkpoint.card);
         checkpoint.save(&args.checkpoint)?;
         progress.note(&format!(
             "updated the card of {}",
