@@ -216,6 +216,41 @@ fn a_family_left_out_is_not_trained_on_and_a_finished_run_is_not_repeated() {
 }
 
 #[test]
+fn the_families_of_a_fold_are_left_out_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    common::data(folder);
+    common::recipe(folder, 1);
+    must(
+        folder,
+        &[
+            "logo",
+            "tiny.toml",
+            "--device",
+            "cpu",
+            "--max-fpr",
+            "0.1",
+            "--folds",
+            "2",
+        ],
+    );
+    let runs = folder.join("runs/tiny/logo");
+    let card = load(&runs.join("coarse.smooth/checkpoint.vrc")).card;
+    assert_eq!(card.families, ["patch"]);
+    let card = load(&runs.join("patch/checkpoint.vrc")).card;
+    assert_eq!(card.families, ["coarse", "smooth"]);
+    let table = json(&runs.join("logo.json"));
+    let rows = table["rows"].as_array().expect("rows");
+    let named = |row: &serde_json::Value| row["held_out"]["family"].clone();
+    assert_eq!(
+        rows.iter().map(named).collect::<Vec<_>>(),
+        ["coarse", "patch", "smooth"]
+    );
+    assert_eq!(rows[0]["left_out"], serde_json::json!(["coarse", "smooth"]));
+    assert!(rows.iter().all(|row| row["held_out"]["seen"] == false));
+}
+
+#[test]
 fn a_forgery_can_be_left_out_like_any_other_family() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

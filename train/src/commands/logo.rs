@@ -14,9 +14,11 @@ use veraray_train::{LogoOptions, LogoPlan, Progress};
 #[command(after_help = "Examples:
   veraray-train logo recipes/default.toml --manifest data/manifest.csv
   veraray-train logo recipes/default.toml --families pixel_flow,inpaint_gan --epochs 4
-  veraray-train logo recipes/default.toml --jobs 4        # four families at a time
+  veraray-train logo recipes/default.toml --jobs 4        # four runs at a time
+  veraray-train logo recipes/default.toml --folds 3       # three runs, a third of the families each
 
-Every family's run is in runs/NAME/logo/FAMILY. Called again, finished families are skipped and a
+With --folds a detector misses several families at once, which is cheaper and harder than missing one.
+Every run is in runs/NAME/logo/FAMILY. Called again, finished families are skipped and a
 stopped one goes on from its last epoch. The tables are in runs/NAME/logo/logo.{json,md,html}.")]
 pub struct Args {
     /// The recipe (TOML).
@@ -24,13 +26,16 @@ pub struct Args {
     /// Manifest to use in place of the recipe's data.manifest.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Families to hold out, one after the other; all by default.
+    /// Families to hold out; all by default.
     #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
     families: Vec<String>,
+    /// Deal the families out to N runs, each of which leaves out all of its families at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    folds: Option<u16>,
     /// Epochs in place of the recipe's.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Families trained at the same time, each by a process of its own.
+    /// Runs at the same time, each by a process of its own.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
     /// Declared false-positive rate whose threshold is judged.
@@ -59,18 +64,19 @@ pub fn run(args: &Args, progress: &Progress) -> anyhow::Result<()> {
             runs: args.runs.clone(),
             manifest: args.manifest.clone(),
             families: args.families.clone(),
+            folds: args.folds.map(usize::from),
             epochs: args.epochs,
             force: args.force,
             max_fpr: args.max_fpr,
         },
     )?;
-    if args.jobs > 1 && plan.families.len() > 1 {
+    if args.jobs > 1 && plan.folds.len() > 1 {
         side_by_side(args, &plan, progress)?;
     } else {
         let device = super::device(args.device, progress)?;
-        for family in &plan.families {
-            plan.run(family, &device, progress)
-                .with_context(|| format!("without {family}"))?;
+        for fold in &plan.folds {
+            plan.run(fold, &device, progress)
+                .with_context(|| format!("without {}", fold.join(", ")))?;
         }
     }
     if args.worker {
@@ -87,26 +93,25 @@ pub fn run(args: &Args, progress: &Progress) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the families in processes of their own, `--jobs` at a time. One that fails does not stop the
+/// Runs the folds in processes of their own, `--jobs` at a time. One that fails does not stop the
 /// others.
 fn side_by_side(args: &Args, plan: &LogoPlan, progress: &Progress) -> anyhow::Result<()> {
-    let mut waiting = plan.families.iter();
+    let mut waiting = plan.folds.iter();
     let mut running: Vec<(String, PathBuf, Child)> = Vec::new();
     loop {
         while running.len() < usize::from(args.jobs) {
-            let Some(family) = waiting.next() else { break };
-            if !args.force && plan.finished(family).is_some() {
-                progress.note(&format!("{family}: finished before"));
+            let Some(fold) = waiting.next() else { break };
+            let families = fold.join(",");
+            if !args.force && plan.finished(fold).is_some() {
+                progress.note(&format!("{families}: finished before"));
                 continue;
             }
-            let mut log = plan.run_of(family).into_os_string();
+            let mut log = plan.run_of(fold).into_os_string();
             log.push(".log");
             let log = PathBuf::from(log);
-            progress.note(&format!(
-                "{family}: training without it ({})",
-                log.display()
-            ));
-            running.push((family.clone(), log.clone(), spawn(args, family, &log)?));
+            progress.note(&format!("training without {families} ({})", log.display()));
+            let process = spawn(args, &families, &log)?;
+            running.push((families, log, process));
         }
         if running.is_empty() {
             return Ok(());
@@ -126,7 +131,7 @@ fn side_by_side(args: &Args, plan: &LogoPlan, progress: &Progress) -> anyhow::Re
     }
 }
 
-fn spawn(args: &Args, family: &str, log: &Path) -> anyhow::Result<Child> {
+fn spawn(args: &Args, families: &str, log: &Path) -> anyhow::Result<Child> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -135,7 +140,7 @@ fn spawn(args: &Args, family: &str, log: &Path) -> anyhow::Result<Child> {
     command
         .arg("logo")
         .arg(&args.recipe)
-        .args(["--families", family, "--worker"])
+        .args(["--families", families, "--folds", "1", "--worker"])
         .args(["--max-fpr", &args.max_fpr.to_string()])
         .args(["--device", &args.device.to_string()])
         .arg("--runs")
@@ -160,5 +165,5 @@ fn spawn(args: &Args, family: &str, log: &Path) -> anyhow::Result<Child> {
         .stdout(Stdio::null())
         .stderr(written)
         .spawn()
-        .with_context(|| format!("the process for {family} does not start"))
+        .with_context(|| format!("the process for {families} does not start"))
 }

@@ -1,8 +1,8 @@
 //! Leave one generator out: for every family a detector that never saw it, judged on it.
 //!
-//! Each family's run is a training run of its own, with the family excluded from training,
-//! validation and calibration; its thresholds are those of the families it saw. A run that is
-//! finished is not repeated, one that was stopped goes on.
+//! Each run is a training run of its own, with one family, or all families of one fold, excluded from
+//! training, validation and calibration; its thresholds are those of the families it saw. A run that
+//! is finished is not repeated, one that was stopped goes on.
 
 mod summary;
 
@@ -28,8 +28,11 @@ pub struct LogoOptions {
     pub runs: PathBuf,
     /// Manifest to use in place of the recipe's.
     pub manifest: Option<PathBuf>,
-    /// Families to hold out, one after the other; empty: all there are.
+    /// Families to hold out; empty: all there are.
     pub families: Vec<String>,
+    /// Deal the families out to this many runs, each of which holds out all of its families at once;
+    /// `None`: a run for each.
+    pub folds: Option<usize>,
     /// Epochs in place of the recipe's.
     pub epochs: Option<usize>,
     /// Repeat runs that are finished or belong to another recipe.
@@ -45,8 +48,8 @@ pub struct LogoPlan {
     manifest: PathBuf,
     manifest_sha256: String,
     folder: PathBuf,
-    /// Families to hold out.
-    pub families: Vec<String>,
+    /// Families each run holds out.
+    pub folds: Vec<Vec<String>>,
     max_fpr: f64,
     force: bool,
 }
@@ -60,6 +63,8 @@ pub struct LogoRow {
     manifest_sha256: String,
     /// Declared false-positive rate of the threshold.
     max_fpr: f64,
+    /// Families its run left out.
+    pub left_out: Vec<String>,
     /// SHA-256 of the checkpoint.
     pub checkpoint_sha256: String,
     /// Figures of the held-out family.
@@ -123,7 +128,7 @@ impl LogoPlan {
             manifest_sha256: read.sha256,
             recipe,
             manifest,
-            families,
+            folds: deal(families, options.folds),
             max_fpr: options.max_fpr,
             force: options.force,
         })
@@ -135,56 +140,63 @@ impl LogoPlan {
         &self.folder
     }
 
-    /// Where the run of a family is.
+    /// Where the run of a fold is.
     #[must_use]
-    pub fn run_of(&self, family: &str) -> PathBuf {
-        self.folder.join(folder_name(family))
+    pub fn run_of(&self, fold: &[String]) -> PathBuf {
+        self.folder.join(folder_name(fold))
     }
 
-    fn recipe_without(&self, family: &str) -> Recipe {
+    fn recipe_without(&self, fold: &[String]) -> Recipe {
         let mut recipe = self.recipe.clone();
-        recipe.name = folder_name(family);
-        recipe.data.exclude_families.push(family.to_owned());
-        if let Ok(forged) = family.parse::<TrainingFreeFamily>() {
-            let forge = &mut recipe.forge;
-            forge.judged = forge.judging().to_vec();
-            forge.judged.retain(|other| *other != forged);
-            forge.families.retain(|other| *other != forged);
+        recipe.name = folder_name(fold);
+        for family in fold {
+            recipe.data.exclude_families.push(family.clone());
+            if let Ok(forged) = family.parse::<TrainingFreeFamily>() {
+                let forge = &mut recipe.forge;
+                forge.judged = forge.judging().to_vec();
+                forge.judged.retain(|other| *other != forged);
+                forge.families.retain(|other| *other != forged);
+            }
         }
         recipe
     }
 
-    /// The row of a family that is finished under this very recipe and manifest.
+    /// The rows of a fold that is finished under this very recipe and manifest.
     #[must_use]
-    pub fn finished(&self, family: &str) -> Option<LogoRow> {
-        let text = std::fs::read(self.run_of(family).join("result.json")).ok()?;
-        let row: LogoRow = serde_json::from_slice(&text).ok()?;
-        let same = row.recipe == self.recipe_without(family).to_toml()
-            && row.manifest_sha256 == self.manifest_sha256
-            && (row.max_fpr - self.max_fpr).abs() < 1e-12;
-        same.then_some(row)
+    pub fn finished(&self, fold: &[String]) -> Option<Vec<LogoRow>> {
+        let text = std::fs::read(self.run_of(fold).join("result.json")).ok()?;
+        let rows: Vec<LogoRow> = serde_json::from_slice(&text).ok()?;
+        let recipe = self.recipe_without(fold).to_toml();
+        let same = rows.len() == fold.len()
+            && rows.iter().all(|row| {
+                row.recipe == recipe
+                    && row.manifest_sha256 == self.manifest_sha256
+                    && (row.max_fpr - self.max_fpr).abs() < 1e-12
+            });
+        same.then_some(rows)
     }
 
-    /// Trains without a family and judges it, unless that is done already.
+    /// Trains without the families of a fold and judges them, unless that is done already.
     ///
     /// # Errors
     /// [`TrainError`], as training and evaluation have it.
     pub fn run(
         &self,
-        family: &str,
+        fold: &[String],
         device: &ComputeDevice,
         progress: &Progress,
-    ) -> Result<LogoRow, TrainError> {
-        let folder = self.run_of(family);
+    ) -> Result<Vec<LogoRow>, TrainError> {
+        let folder = self.run_of(fold);
+        let name = fold.join(", ");
         if self.force && folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(TrainError::io(&folder))?;
-        } else if let Some(row) = self.finished(family) {
-            progress.note(&format!("{family}: finished before"));
-            return Ok(row);
+        } else if let Some(rows) = self.finished(fold) {
+            progress.note(&format!("{name}: finished before"));
+            return Ok(rows);
         }
-        progress.note(&format!("{family}: training without it"));
+        progress.note(&format!("training without {name}"));
         let started = Instant::now();
-        let recipe = self.recipe_without(family);
+        let recipe = self.recipe_without(fold);
         let fitted = fit_recipe(
             &recipe,
             &self.manifest,
@@ -217,58 +229,78 @@ impl LogoPlan {
             .families
             .iter()
             .cloned()
-            .partition(|row| row.family == family);
-        let held_out = held_out.into_iter().next().ok_or_else(|| {
-            TrainError::Data(format!(
-                "{family}: none of its images is held out for the test"
-            ))
-        })?;
+            .partition(|row| fold.contains(&row.family));
+        if let Some(lost) = fold
+            .iter()
+            .find(|family| held_out.iter().all(|row| row.family != **family))
+        {
+            return Err(TrainError::Data(format!(
+                "{lost}: none of its images is held out for the test"
+            )));
+        }
         let mean_error = |rows: &[FamilyRow]| {
             let sum: f64 = rows.iter().map(|row| row.clean.calibration_error[0]).sum();
             (!rows.is_empty()).then(|| sum / rows.len() as f64)
         };
-        let row = LogoRow {
-            recipe: recipe.to_toml(),
-            manifest_sha256: self.manifest_sha256.clone(),
-            max_fpr: self.max_fpr,
-            checkpoint_sha256: report.checkpoint[1].clone(),
-            calibration_error: [mean_error(&seen), Some(held_out.clean.calibration_error[0])],
-            seen: (!seen.is_empty()).then(|| Summary::of(&seen)),
-            threshold: report.threshold,
-            false_alarm_rate: [
-                1.0 - held_out.clean.real_accuracy[0],
-                1.0 - held_out.delivered.real_accuracy[0],
-            ],
-            held_out,
-            seconds: started.elapsed().as_secs_f64(),
-        };
+        let rows: Vec<LogoRow> = held_out
+            .into_iter()
+            .map(|held_out| LogoRow {
+                recipe: recipe.to_toml(),
+                manifest_sha256: self.manifest_sha256.clone(),
+                max_fpr: self.max_fpr,
+                left_out: fold.to_vec(),
+                checkpoint_sha256: report.checkpoint[1].clone(),
+                calibration_error: [mean_error(&seen), Some(held_out.clean.calibration_error[0])],
+                seen: (!seen.is_empty()).then(|| Summary::of(&seen)),
+                threshold: report.threshold,
+                false_alarm_rate: [
+                    1.0 - held_out.clean.real_accuracy[0],
+                    1.0 - held_out.delivered.real_accuracy[0],
+                ],
+                held_out,
+                seconds: started.elapsed().as_secs_f64(),
+            })
+            .collect();
         let path = folder.join("result.json");
         let partial = path.with_extension("partial");
         // Figures and strings always serialise.
-        let text = serde_json::to_string_pretty(&row).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&rows).unwrap_or_default();
         std::fs::write(&partial, text)
             .and_then(|()| std::fs::rename(&partial, &path))
             .map_err(TrainError::io(&path))?;
-        Ok(row)
+        Ok(rows)
     }
 
     /// The table of everything that is finished.
     #[must_use]
     pub fn table(&self) -> Logo {
         let (mut rows, mut missing) = (Vec::new(), Vec::new());
-        for family in &self.families {
-            match self.finished(family) {
-                Some(row) => rows.push(row),
-                None => missing.push(family.clone()),
+        for fold in &self.folds {
+            match self.finished(fold) {
+                Some(done) => rows.extend(done),
+                None => missing.extend(fold.iter().cloned()),
             }
         }
+        rows.sort_by(|a, b| a.held_out.family.cmp(&b.held_out.family));
         Logo::new(&self.recipe.name, &self.manifest_sha256, rows, missing)
     }
 }
 
-/// A family's name as a folder's: what a run's name may not hold becomes `_`.
-fn folder_name(family: &str) -> String {
-    let safe: String = family
+/// Deals families out to folds in turn, so that families of one kind, whose names lie together, fall
+/// into different ones.
+fn deal(families: Vec<String>, folds: Option<usize>) -> Vec<Vec<String>> {
+    let count = folds.unwrap_or(families.len()).clamp(1, families.len());
+    let mut dealt = vec![Vec::new(); count];
+    for (turn, family) in families.into_iter().enumerate() {
+        dealt[turn % count].push(family);
+    }
+    dealt
+}
+
+/// A fold's name as a folder's: what a run's name may not hold becomes `_`.
+fn folder_name(fold: &[String]) -> String {
+    let safe: String = fold
+        .join(".")
         .chars()
         .map(|c| match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => c,
