@@ -4,6 +4,7 @@ mod audit;
 mod average;
 mod calibrate;
 mod card;
+mod crop;
 mod curves;
 mod data;
 mod drift;

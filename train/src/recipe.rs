@@ -66,6 +66,11 @@ pub struct Training {
     pub pairs_per_epoch: usize,
     /// Pairs per step; a batch holds twice as many tiles.
     pub pairs_per_batch: usize,
+    /// Share of the steps, in `[0, 1]`, that train on crops in place of whole tiles: as many pixels,
+    /// and more pairs.
+    pub crop_share: f64,
+    /// Side of such a crop in pixels; divides the tile's.
+    pub crop: usize,
     /// Peak learning rate of AdamW (Loshchilov & Hutter, 2019).
     pub learning_rate: f64,
     /// Learning rate at the end of the cosine, as a share of the peak.
@@ -90,6 +95,8 @@ impl Default for Training {
             epochs: 20,
             pairs_per_epoch: 1600,
             pairs_per_batch: 16,
+            crop_share: 0.0,
+            crop: 128,
             learning_rate: 2e-3,
             final_rate: 0.02,
             warmup_steps: 100,
@@ -167,6 +174,21 @@ impl Recipe {
         }
         if training.pairs_per_batch > training.pairs_per_epoch {
             return Some("training.pairs_per_batch exceeds training.pairs_per_epoch".into());
+        }
+        let crop = training.crop;
+        if !(0.0..=1.0).contains(&training.crop_share) {
+            return Some("training.crop_share must lie in [0, 1]".into());
+        }
+        if training.crop_share > 0.0
+            && (crop < self.input.min_side.max(1)
+                || crop % self.input.multiple.max(1) != 0
+                || !self.input.tile.is_multiple_of(crop))
+        {
+            return Some(format!(
+                "training.crop must divide input.tile ({}), be a multiple of input.multiple ({}) and \
+                 at least input.min_side ({})",
+                self.input.tile, self.input.multiple, self.input.min_side
+            ));
         }
         if !(training.learning_rate > 0.0 && training.learning_rate < 1.0) {
             return Some("training.learning_rate must lie in (0, 1)".into());
@@ -252,6 +274,10 @@ mod tests {
             ("[training]\nepochs = 0\n[data]\nmanifest = 'm'", "epochs"),
             ("name = '../x'\n[data]\nmanifest = 'm'", "name"),
             ("[delivery]\njpeg = 2.0\n[data]\nmanifest = 'm'", "jpeg"),
+            (
+                "[training]\ncrop_share = 0.5\ncrop = 96\n[data]\nmanifest = 'm'",
+                "training.crop must divide",
+            ),
             ("", "manifest"),
         ] {
             let message = read(text).unwrap_err().to_string();

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use veraray_datasets::{Delivery, Label, Plane, Split, TrainingFreeFamily, forge};
 use veraray_model::{Detector, View};
 
+use crate::crop::{anywhere, corner, cropped};
 use crate::data::Dataset;
 use crate::forged::{self, ForgeRecipe};
 use crate::{Recipe, TrainError};
@@ -101,6 +102,8 @@ pub struct Sampler<'a> {
     delivery: &'a Delivery,
     forge: ForgeRecipe,
     seed: u64,
+    /// Share of the steps that see crops, and their side.
+    crops: (f64, usize),
     /// Manipulated samples of the manifest by family.
     fakes: Shelves<'a>,
     /// Authentic whole fields of view by source.
@@ -124,6 +127,7 @@ impl<'a> Sampler<'a> {
             delivery: &recipe.delivery,
             forge: recipe.forge.without(&recipe.data.exclude_families),
             seed: recipe.training.seed,
+            crops: (recipe.training.crop_share, recipe.training.crop),
             fakes: BTreeMap::new(),
             reals: BTreeMap::new(),
             native: BTreeMap::new(),
@@ -160,14 +164,24 @@ impl<'a> Sampler<'a> {
     }
 
     /// The batch of one step: a pure function of seed, epoch and step, so that a resumed run sees
-    /// what an uninterrupted one sees.
+    /// what an uninterrupted one sees. A step on crops has as many more pairs as crops fill a tile.
     #[must_use]
     pub fn batch(&self, epoch: usize, step: usize, pairs: usize) -> Batch {
+        let (share, crop) = self.crops;
+        let tile = self.dataset.side;
+        // Pairs are numbered from zero: no pair of the step shares this generator.
+        let mut rng = generator(self.seed, [epoch, step, usize::MAX]);
+        let side = if share > 0.0 && rng.random_bool(share) {
+            crop
+        } else {
+            tile
+        };
+        let pairs = pairs * (tile / side).pow(2);
         let drawn: Vec<[Plane; 2]> = (0..pairs)
             .into_par_iter()
             .map(|pair| {
                 let mut rng = generator(self.seed, [epoch, step, pair]);
-                let planes = self.draw(&mut rng);
+                let planes = self.draw(side, &mut rng);
                 let state = rng.random::<u64>();
                 planes.map(|plane| {
                     self.delivery
@@ -175,7 +189,7 @@ impl<'a> Sampler<'a> {
                 })
             })
             .collect();
-        let mut batch = Batch::new(self.dataset.side);
+        let mut batch = Batch::new(side);
         for [authentic, manipulated] in &drawn {
             batch.push(authentic, false);
             batch.push(manipulated, true);
@@ -183,9 +197,9 @@ impl<'a> Sampler<'a> {
         batch
     }
 
-    /// An authentic tile and a manipulated one. Modality first, so that it is equally likely in both
-    /// classes; then the family.
-    fn draw(&self, rng: &mut StdRng) -> [Plane; 2] {
+    /// An authentic tile and a manipulated one, or a crop of each from the same place. Modality first,
+    /// so that it is equally likely in both classes; then the family.
+    fn draw(&self, side: usize, rng: &mut StdRng) -> [Plane; 2] {
         let modality = self.modality(rng);
         let listed = self.fakes.get(modality);
         let forged = match forged::drawn(&self.forge, rng) {
@@ -194,7 +208,7 @@ impl<'a> Sampler<'a> {
             None => None,
         };
         if let Some(family) = forged {
-            return self.forged_pair(modality, family, rng);
+            return self.forged_pair(modality, family, side, rng);
         }
         // Without a forgery the modality has listed fakes.
         let families: Vec<&Vec<usize>> = listed.into_iter().flatten().map(|(_, f)| f).collect();
@@ -204,7 +218,9 @@ impl<'a> Sampler<'a> {
             Some(same_group) => *pick(same_group, rng),
             None => from_any_source(&self.reals[modality], rng),
         };
-        [real, *fake].map(|index| self.plane(index))
+        let planes = [real, *fake].map(|index| self.plane(index));
+        let corner = corner(&planes[1], side, rng);
+        planes.map(|plane| cropped(plane, corner, side))
     }
 
     fn modality(&self, rng: &mut StdRng) -> &'a str {
@@ -229,6 +245,7 @@ impl<'a> Sampler<'a> {
         &self,
         modality: &str,
         family: TrainingFreeFamily,
+        side: usize,
         rng: &mut StdRng,
     ) -> [Plane; 2] {
         let native = self
@@ -242,8 +259,9 @@ impl<'a> Sampler<'a> {
             let real = from_any_source(shelf, rng);
             let donor = family
                 .uses_donor()
-                .then(|| self.donor(modality, shelf, real, rng));
-            let plane = self.plane(real);
+                .then(|| self.donor(modality, shelf, real, rng))
+                .map(|donor| anywhere(donor, side, rng));
+            let plane = anywhere(self.plane(real), side, rng);
             let forgery = forge(family, &plane, donor.as_ref(), rng);
             // Some tiles show too little for a region to be changed in.
             if attempt == ATTEMPTS || forgery.mask.iter().any(|share| *share > 0.5) {
