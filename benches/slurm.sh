@@ -17,7 +17,7 @@ if [ "${1:-}" = drill ]; then
         scripts/scale/slurm_array.sh -l "$work/list" "$shards" "$work/out" "$images" \
             -- --device cpu --jobs 1 --quiet
     }
-    lines() { wc -l < "$work/out/shard-$1.parquet.partial.jsonl" 2>/dev/null || echo 0; }
+    lines() { { wc -l < "$work/out/shard-$1.parquet.partial.jsonl"; } 2>/dev/null || echo 0; }
     # Waits until a task has written some records and has more to write.
     under_way() {
         for _ in $(seq 3000); do
@@ -84,7 +84,8 @@ def rows(path):
     return sorted(table.select(timeless).to_pylist(), key=lambda row: row["path"]), len(timeless)
 
 (one, columns), (other, _) = rows(sys.argv[1]), rows(sys.argv[2])
-print(f"{len(one)} and {len(other)} records, {columns} columns compared:", "equal" if one == other else "DIFFERENT")
+scored = sum(row["logit"] is not None for row in one)
+print(f"{len(one)} ({scored} with a score) and {len(other)} records, {columns} columns:", "equal" if one == other else "DIFFERENT")
 sys.exit(one != other)
 PYTHON
 }

@@ -178,8 +178,10 @@ fn below(found: &[Value], root: &str) -> BTreeMap<String, Value> {
 }
 
 fn paths(found: &[Value]) -> Vec<&str> {
-    let path = |record| -> &str { Value::as_str(&record["path"]).unwrap() };
-    found.iter().map(path).collect()
+    found
+        .iter()
+        .map(|record| record["path"].as_str().unwrap())
+        .collect()
 }
 
 fn fault<'r>(found: &'r [Value], path: &str) -> (&'r str, &'r str) {
@@ -675,7 +677,8 @@ fn explain_and_inspect_take_urls() {
         let mut command = veraray();
         at(&mut command, &endpoint(server));
         let output = command.args(arguments).arg(input).output().unwrap();
-        (output.status.code(), output.stdout, stderr(&output))
+        let said = stderr(&output);
+        (output.status.code(), output.stdout, said)
     };
     let checkpoint = bench.checkpoint.to_str().unwrap();
     let explain = ["explain", "--format", "json", "--checkpoint", checkpoint];

@@ -11,7 +11,7 @@ use object_store::{ClientConfigKey, RetryConfig};
 use tokio::runtime::{Builder, Handle};
 
 use super::ObjectError;
-use super::error::{service, short};
+use super::error::{service, short, whole};
 
 /// Attempts after the first for a request that failed on the way or in the service. With the pauses
 /// between them they bridge some ten seconds.
@@ -71,8 +71,7 @@ pub(super) fn bucket(name: &str, url: &str) -> Result<Arc<AmazonS3>, ObjectError
 fn open(name: &str) -> Opened {
     let runtime = runtime()?;
     let builder = builder(name);
-    let refuse =
-        |error: object_store::Error| format!("object storage: {}", short(&error.to_string()));
+    let refuse = |error: object_store::Error| format!("object storage: {}", short(&whole(&error)));
     if !signs(&builder) {
         return builder.build().map(Arc::new).map_err(refuse);
     }
@@ -91,7 +90,7 @@ fn open(name: &str) -> Opened {
                 "no credentials for object storage{}; set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for what is public ({})",
                 service(),
-                short(&error.to_string())
+                short(&whole(&error))
             )
         })?;
     builder

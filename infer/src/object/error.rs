@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::Fault;
 use crate::walk::Found;
 
-/// Longest piece of a server's answer that a message repeats, in characters.
-const MOST_SAID: usize = 300;
+/// Longest piece of what the storage said that a message repeats, in characters.
+const MOST_SAID: usize = 500;
 
 /// Why an object or a listing cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,7 +63,7 @@ impl ObjectError {
 
     /// What the storage said, for whoever set it up.
     pub(super) fn said(url: &str, error: &object_store::Error) -> Self {
-        Self::read(url, &error.to_string(), error)
+        Self::read(url, &whole(error), error)
     }
 
     fn read(url: &str, text: &str, error: &object_store::Error) -> Self {
@@ -139,6 +139,21 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     rest.split_once(end).map(|(inside, _)| inside)
 }
 
+/// An error with what is behind it, where its own words leave that out.
+pub(super) fn whole(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut behind = std::error::Error::source(error);
+    while let Some(error) = behind {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        behind = error.source();
+    }
+    text
+}
+
 /// One line of bounded length.
 pub(super) fn short(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -200,6 +215,6 @@ mod tests {
     #[test]
     fn long_answers_are_cut() {
         let error = said(&"ä".repeat(10_000));
-        assert!(error.to_string().chars().count() < 400);
+        assert!(error.to_string().chars().count() < 600);
     }
 }
