@@ -23,12 +23,11 @@ task)
     # On a node: one shard. Status 1 says that something was flagged, which is no failure of the task;
     # 2 that an input failed, which its record tells, or the whole scan, which leaves the records as
     # lines beside the table.
-    folder=$2
-    shift 2
-    shard=$SLURM_ARRAY_TASK_ID
+    folder=$2 shards=$3 shard=$SLURM_ARRAY_TASK_ID
+    shift 3
     output=$folder/shard-$shard.parquet
     status=0
-    "$veraray" scan "$@" --shard "$shard/$SLURM_ARRAY_TASK_COUNT" --format parquet \
+    "$veraray" scan "$@" --shard "$shard/$shards" --format parquet \
         --output "$output" --resume || status=$?
     whole "$output" || exit "$((status > 2 ? status : 2))"
     exit 0
@@ -73,7 +72,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -gt 0 ] && shift
 array=$(sbatch --parsable --job-name=veraray-scan --array="1-$shards" --requeue --open-mode=append \
-    --output="$folder/shard-%a.log" "$0" task "$folder" "$@" "${inputs[@]}")
+    --output="$folder/shard-%a.log" "$0" task "$folder" "$shards" "$@" "${inputs[@]}")
 # After all tasks, whatever became of them: what is missing, merging says best.
 merge=(sbatch --parsable --job-name=veraray-merge --dependency="afterany:$array" --requeue $wait
     --output="$folder/merge.log" "$0" merge "$folder" "$shards" "$list")
