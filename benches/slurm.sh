@@ -67,7 +67,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 images=${1:-$work/images}
 mkdir -p "$(dirname "$out")" "$work/out" "$work/pods"
-cargo build --release --workspace --locked --bins
+cargo build --release --workspace --locked --bin veraray
 veraray=$(realpath "${CARGO_TARGET_DIR:-target}/release/veraray")
 [ $# -gt 0 ] || "$python" benches/make_images.py "$images"
 find -L "$images" -type f > "$work/list"
