@@ -39,7 +39,7 @@ pub use crate::mark::{
 pub use crate::near_duplicate::{Fingerprint, NearDuplicate, Similarity, near_duplicates};
 pub use crate::open::{
     Image, JpegComponent, OpenOptions, inflate_raw, inflate_zlib, jpeg_first_component, open,
-    open_bytes, quiet_decoder_panics,
+    open_as, open_bytes, quiet_decoder_panics,
 };
 pub use crate::pack::{Pack, PackError, PackImage, PackOptions, Packed, pack};
 pub use crate::split::{

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::forward::{Forward, Local};
 use crate::gpu::{self, Remote};
 use crate::select::Selection;
 use crate::walk::{Found, walk};
-use crate::{Record, ScanError};
+use crate::{Record, ScanError, object};
 
 /// Records that may wait for a slower one before them, per worker. Bounds memory when one file takes
 /// as long as a hundred others.
@@ -57,7 +57,8 @@ impl Engine {
     /// the order of the walk until it fails; also tells when there is none for a moment.
     ///
     /// # Errors
-    /// [`ScanError::Workers`] when threads cannot be had, or what `sink` returned.
+    /// [`ScanError::Workers`] when threads cannot be had, what `sink` returned, or
+    /// [`ScanError::Listing`] when all that could be listed was examined and some could not.
     pub(crate) fn scan_events(
         &self,
         roots: Vec<PathBuf>,
@@ -68,12 +69,20 @@ impl Engine {
         let jobs = self.jobs;
         let pools = self.pools()?;
         let (permit, permits) = sync_channel::<()>(jobs * AHEAD);
-        let (found, inputs) = sync_channel(jobs);
+        let (found, inputs) = sync_channel(jobs.max(object::AHEAD));
         let (done, records) = sync_channel::<Numbered<Record>>(jobs);
         let inputs = Mutex::new(inputs);
         let stop = AtomicBool::new(false);
+        let broken = Arc::new(Mutex::new(Vec::new()));
+        let feeder = Feeder {
+            selection,
+            limit: examiner.limits.max_file_bytes,
+            permit,
+            inputs: found,
+            broken: Arc::clone(&broken),
+        };
         // Not scoped: it may hang on a list that never ends, and must not keep the process.
-        thread::spawn(move || feed(&roots, selection, &permit, &found));
+        thread::spawn(move || feeder.feed(&roots));
         thread::scope(|scope| {
             let (requests, served) = sync_channel(jobs);
             if self.on_gpu {
@@ -97,7 +106,13 @@ impl Engine {
             drop(permits);
             stop.store(true, Ordering::Relaxed);
             emitted
-        })
+        })?;
+        // The walk has ended: otherwise the workers would not have.
+        let broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
+        match broken.is_empty() {
+            true => Ok(()),
+            false => Err(ScanError::Listing(broken.join("; "))),
+        }
     }
 
     fn pools(&self) -> Result<Vec<ThreadPool>, ScanError> {
@@ -112,25 +127,45 @@ impl Engine {
 }
 
 /// Walks and numbers what is to be examined.
-fn feed(
-    roots: &[PathBuf],
-    mut selection: Selection,
-    permit: &SyncSender<()>,
-    inputs: &SyncSender<Numbered<Found>>,
-) {
-    let mut number = 0;
-    let _ = walk(roots, BufReader::new(io::stdin()), &mut |found| {
-        if !selection.takes(found.path()) {
-            return ControlFlow::Continue(());
-        }
-        let sent = permit.send(()).is_ok() && inputs.send((number, found)).is_ok();
-        number += 1;
-        if sent {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    });
+struct Feeder {
+    selection: Selection,
+    /// Largest object that is fetched, in bytes.
+    limit: u64,
+    permit: SyncSender<()>,
+    inputs: SyncSender<Numbered<Found>>,
+    /// Listings that broke off. No record stands for them: a record belongs to one shard, and every
+    /// shard that did not see the whole must fail.
+    broken: Arc<Mutex<Vec<String>>>,
+}
+
+impl Feeder {
+    fn feed(mut self, roots: &[PathBuf]) {
+        let mut number = 0;
+        let _ = walk(roots, BufReader::new(io::stdin()), &mut |found| {
+            if let Found::Broken { message, .. } = found {
+                let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+                broken.push(message);
+                return ControlFlow::Continue(());
+            }
+            if !self.selection.takes(found.path()) {
+                return ControlFlow::Continue(());
+            }
+            if self.permit.send(()).is_err() {
+                return ControlFlow::Break(());
+            }
+            // The channel's length bounds how many are under way.
+            if let Found::Object(object) = &found {
+                object.begin(self.limit);
+            }
+            let sent = self.inputs.send((number, found)).is_ok();
+            number += 1;
+            if sent {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+    }
 }
 
 /// Examines inputs until there are none left or nobody wants their records.

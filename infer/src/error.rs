@@ -78,6 +78,9 @@ pub enum ScanError {
         /// What does not fit.
         reason: String,
     },
+    /// Object storage could not be listed to the end.
+    #[error("{0}; what was found before is recorded, and --resume goes on")]
+    Listing(String),
     /// The transparency log cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),

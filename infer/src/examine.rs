@@ -16,7 +16,7 @@ use crate::judge::Rules;
 use crate::log::pixels;
 use crate::report::{Previews, Sitting};
 use crate::signature::Evidence;
-use crate::source::open_digested;
+use crate::source::{IN_MEMORY, open_digested, open_fetched};
 use crate::walk::Found;
 use crate::witness::Witness;
 use crate::{Finding, Milliseconds, ModelId, Record, Verdict};
@@ -65,13 +65,17 @@ impl Examiner {
             Found::Fault { kind, message, .. } => {
                 (blank.failed(kind, message.clone()), Duration::ZERO)
             }
-            Found::File(file) => {
+            Found::Broken { message, .. } => {
+                (blank.failed("storage", message.clone()), Duration::ZERO)
+            }
+            Found::File(_) | Found::Object(_) => {
                 let mut spent = Duration::ZERO;
                 let judged = catch_unwind(AssertUnwindSafe(|| {
-                    self.file(file, blank.clone(), forward, witness, &mut spent)
+                    self.input(found, blank.clone(), forward, witness, &mut spent)
                 }));
                 let record = judged.unwrap_or_else(|panic| {
-                    let message = format!("{}: {}", file.display(), panic_text(panic.as_ref()));
+                    let name = found.path().display();
+                    let message = format!("{name}: {}", panic_text(panic.as_ref()));
                     blank.failed("internal", message)
                 });
                 (record, spent)
@@ -86,22 +90,34 @@ impl Examiner {
         record
     }
 
-    fn file(
+    fn input(
         &self,
-        path: &Path,
+        found: &Found,
         mut record: Record,
         forward: &mut dyn Forward,
         witness: &mut dyn Witness,
         spent: &mut Duration,
     ) -> Record {
         let mut signature = None;
-        let (digest, image) = open_digested(path, &self.limits, &mut |bytes| {
+        let mut look = |path: &Path, bytes: Option<&[u8]>| {
             signature = Some(self.evidence.look(path, bytes));
             // Findings stand beside a verdict: whatever goes wrong here must not fail the record.
             if let Some(bytes) = bytes {
                 record.findings = catch_unwind(|| inspect::cheap(bytes)).unwrap_or_default();
             }
-        });
+        };
+        // Lives as long as the image, which may read from it.
+        let mut contents;
+        let (digest, image) = match found {
+            Found::Object(object) => {
+                contents = match object.fetch(self.limits.max_file_bytes, IN_MEMORY) {
+                    Ok(contents) => contents,
+                    Err(error) => return record.failed(error.kind(), error.to_string()),
+                };
+                open_fetched(object.url(), &mut contents, &self.limits, &mut look)
+            }
+            _ => open_digested(found.path(), &self.limits, &mut look),
+        };
         record.sha256 = digest;
         let format = image.as_ref().ok().map(|image| image.info().format);
         record.signature = signature.and_then(|found| found.of(format));

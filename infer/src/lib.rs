@@ -20,6 +20,7 @@ mod judge;
 mod log;
 mod merge;
 mod model;
+mod object;
 mod options;
 mod output;
 mod pages;

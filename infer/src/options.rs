@@ -20,18 +20,22 @@ Examples:
   veraray scan archive/ --report page/                    a page to look at: page/index.html
   veraray scan archive/ --format parquet --output verdicts.parquet
   veraray scan archive/ --trust certificates/             also whose DICOM signatures hold
+  veraray scan s3://archive/2024/ --output verdicts.jsonl objects of S3-compatible storage
   veraray scan archive/ --output v.jsonl --log archive.log --log-key archive.key
 
 With --log every verdict is in the transparency log before it is put out, also after a crash and
 --resume; verdicts are held for up to 0.2 s so that many are appended at once.
+Object storage is set up by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for storage
+other than Amazon's, AWS_ENDPOINT_URL (with AWS_ALLOW_HTTP=true where it is not encrypted).
+AWS_SKIP_SIGNATURE=true reads public buckets. On a list, a URL is one object unless it ends in /.
 Every file met gets exactly one record, also one that cannot be read or holds no image.
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.";
 
 /// Flags of `veraray scan`.
 #[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
-    /// Files, folders (searched recursively, symbolic links followed), or - for a list of paths on
-    /// standard input, one a line
+    /// Files, folders (searched recursively, symbolic links followed), s3://BUCKET/PREFIX, or - for a
+    /// list of paths and URLs on standard input, one a line
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Checkpoint to judge with, instead of the one inside this program

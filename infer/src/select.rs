@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::Shard;
 use crate::resume::Recorded;
+use crate::{Shard, object};
 
 /// Passes over what is met twice, belongs to another shard, was recorded before, or is
 /// what this run writes.
@@ -71,10 +71,13 @@ impl Selection {
     }
 }
 
-/// A number that depends on the path alone: not on content, machine or run. `a//b` and `a/./b` are
-/// one path.
+/// A number that depends on the path or URL alone: not on content, machine or run. `a//b` and `a/./b`
+/// are one path, but two keys of a bucket.
 pub(crate) fn digest(path: &Path) -> u128 {
-    let tidy: PathBuf = path.components().collect();
+    let tidy: PathBuf = match object::is_url(path) {
+        true => path.to_owned(),
+        false => path.components().collect(),
+    };
     let hash = Sha256::digest(tidy.as_os_str().as_encoded_bytes());
     hash.iter()
         .take(16)
@@ -110,5 +113,7 @@ mod tests {
         assert!(selection.takes(Path::new("a/b.png")));
         assert!(!selection.takes(Path::new("a//b.png")));
         assert!(selection.takes(Path::new("a/c.png")));
+        assert!(selection.takes(Path::new("s3://b/a/b.png")));
+        assert!(selection.takes(Path::new("s3://b/a//b.png")));
     }
 }

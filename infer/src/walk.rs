@@ -1,4 +1,5 @@
-//! From the PATHs of a command line to the files below them, in an order that never changes.
+//! From the PATHs of a command line to the files and objects below them, in an order that never
+//! changes.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -6,29 +7,37 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use crate::object::{self, Address, Object};
+
 /// Something met on the walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A regular file.
     File(PathBuf),
+    /// An object of a bucket.
+    Object(Object),
     /// Something that cannot be read, and why.
     Fault {
         path: PathBuf,
         kind: &'static str,
         message: String,
     },
+    /// A listing that broke off: what else lies under `path` is not known.
+    Broken { path: PathBuf, message: String },
 }
 
 impl Found {
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::File(path) | Self::Fault { path, .. } => path,
+            Self::File(path) | Self::Fault { path, .. } | Self::Broken { path, .. } => path,
+            Self::Object(object) => object.url(),
         }
     }
 }
 
 /// Calls `visit` for everything under `roots`: roots in the order given, folders sorted by name.
-/// The root `-` stands for the paths on `list`.
+/// The root `-` stands for the paths on `list`. A URL on it is one object unless it ends in `/`: to
+/// ask the storage about each line first would take longer than to fetch it.
 pub(crate) fn walk(
     roots: &[PathBuf],
     mut list: impl BufRead,
@@ -38,7 +47,11 @@ pub(crate) fn walk(
         if root.as_os_str() == "-" {
             lines(&mut list, visit)?;
         } else {
-            descend(root, visit)?;
+            match Address::of(root) {
+                Ok(Address::Key(key)) => object::list(&key, visit)?,
+                Ok(Address::Path(path)) => descend(&path, visit)?,
+                Err(error) => visit(error.found(root))?,
+            }
         }
     }
     ControlFlow::Continue(())
@@ -65,7 +78,13 @@ fn lines(
         let end = line.strip_suffix(b"\n").unwrap_or(&line);
         let path = end.strip_suffix(b"\r").unwrap_or(end);
         if !path.is_empty() {
-            descend(&path_of(path), visit)?;
+            let path = path_of(path);
+            match Address::of(&path) {
+                Ok(Address::Key(key)) if key.is_prefix() => object::list(&key, visit)?,
+                Ok(Address::Key(key)) => visit(Found::Object(Object::new(key)))?,
+                Ok(Address::Path(path)) => descend(&path, visit)?,
+                Err(error) => visit(error.found(&path))?,
+            }
         }
     }
 }

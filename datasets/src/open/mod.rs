@@ -106,6 +106,14 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Image, OpenError> {
     open_source(path, Source::open(path)?, options)
 }
 
+/// Like [`open`] for a copy of something else: messages speak of `name`.
+///
+/// # Errors
+/// See [`OpenError`]; only when `path` cannot be opened does it name that.
+pub fn open_as(path: &Path, name: &Path, options: &OpenOptions) -> Result<Image, OpenError> {
+    open_source(name, Source::open(path)?, options)
+}
+
 /// Like [`open`] for bytes that are in memory already; `path` is only used in messages.
 ///
 /// # Errors

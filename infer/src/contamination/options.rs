@@ -11,7 +11,8 @@ use crate::options::rate;
 /// What the contamination of an archive is estimated from, and how.
 #[derive(Debug, Clone, Args)]
 pub struct ContaminationArgs {
-    /// Files and folders to scan and audit, or - for a list of paths on standard input
+    /// Files, folders and s3://BUCKET/PREFIX to scan and audit, or - for a list of them on standard
+    /// input
     #[arg(value_name = "PATH", conflicts_with_all = ["merge", "records"])]
     pub paths: Vec<PathBuf>,
     /// Records of scans to audit (JSON Lines, CSV or Parquet), so that nothing is scanned twice

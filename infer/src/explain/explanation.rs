@@ -1,7 +1,9 @@
 //! Everything that the pictures show, computed once.
 
+use std::path::Path;
+
 use serde::Serialize;
-use veraray_datasets::{GrayImage, open};
+use veraray_datasets::GrayImage;
 use veraray_model::Tile;
 
 use crate::explain::drivers::{Dissection, Drivers};
@@ -14,6 +16,7 @@ use crate::plan::Judge;
 use crate::report::Context;
 use crate::report::plot::signed;
 use crate::report::raster::reduced;
+use crate::source::open_again;
 use crate::witness::Witness;
 use crate::{Record, ScanError};
 
@@ -129,8 +132,7 @@ impl Explanation {
             .map(|(index, _)| *index);
         let shown = frame.or(worst).or(middle).unwrap_or(0);
         let refuse = |error: String| ScanError::Usage(format!("--frame {shown}: {error}"));
-        let mut image = open(std::path::Path::new(&record.path), &examiner.limits)
-            .map_err(|error| refuse(error.to_string()))?;
+        let mut image = open_again(Path::new(&record.path), &examiner.limits).map_err(refuse)?;
         let info = image.info().clone();
         let gray = image
             .frame(shown)

@@ -29,7 +29,6 @@ use crate::output::colour_wanted;
 use crate::plan::Judge;
 use crate::summary::Summary;
 use crate::text::Table;
-use crate::walk::Found;
 use crate::{AbstainArg, DeviceArg, ExitStatus, Record, ScanError, Status, pages};
 use explanation::{Explanation, Gathered};
 
@@ -47,7 +46,7 @@ Exit status, as of a scan: 0 not flagged, 1 flagged, 2 the file cannot be read o
 /// Flags of `veraray explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
-    /// Image to explain
+    /// Image to explain; a file, or s3://BUCKET/KEY
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Picture to write: image, heat map, uncertainty, spectrum, residual and noise in one PNG
@@ -105,7 +104,7 @@ pub(crate) fn explain(arguments: &ExplainArgs) -> Result<ExitStatus, ScanError> 
     }
     let mut forward = Local::new(judge.detector.clone(), judge.device.handle().clone());
     let mut gathered = Gathered::default();
-    let found = Found::File(arguments.file.clone());
+    let found = crate::object::single(&arguments.file);
     let record = judge
         .examiner
         .observe(&found, &mut forward as &mut dyn Forward, &mut gathered);

@@ -22,7 +22,8 @@ Exit status: 0 no warnings, 1 warnings, 2 some input failed or a usage error.";
 /// Flags of `veraray inspect`.
 #[derive(Debug, Clone, Args)]
 pub struct InspectArgs {
-    /// Files, folders (searched recursively), or - for a list of paths on standard input
+    /// Files, folders (searched recursively), s3://BUCKET/PREFIX, or - for a list of paths and URLs on
+    /// standard input
     #[arg(value_name = "FILE", required_unless_present = "codes")]
     pub paths: Vec<PathBuf>,
     /// Form of the output

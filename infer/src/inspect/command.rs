@@ -130,10 +130,14 @@ fn examine(input: &Found, options: &VerifyOptions<'_>) -> (Report, Option<Identi
             report.fail(kind, message.clone());
             (report, None)
         }
-        Found::File(file) => {
+        Found::Broken { message, .. } => {
+            report.fail("storage", message.clone());
+            (report, None)
+        }
+        Found::File(_) | Found::Object(_) => {
             let looked = catch_unwind(AssertUnwindSafe(|| {
                 let mut report = report.clone();
-                let identity = look_into(file, options, &mut report);
+                let identity = look_into(input, options, &mut report);
                 (report, identity)
             }));
             looked.unwrap_or_else(|panic| {
@@ -155,8 +159,13 @@ fn text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no reason given")
 }
 
-fn look_into(path: &Path, options: &VerifyOptions<'_>, report: &mut Report) -> Option<Identity> {
-    let bytes = match read(path) {
+fn look_into(input: &Found, options: &VerifyOptions<'_>, report: &mut Report) -> Option<Identity> {
+    let path = input.path();
+    let read = match input {
+        Found::Object(object) => object.bytes(MAX_BYTES).map_err(|error| error.fault()),
+        _ => read(path),
+    };
+    let bytes = match read {
         Ok(bytes) => bytes,
         Err(Fault { kind, message }) => {
             report.fail(&kind, message);

@@ -52,7 +52,7 @@ pub(super) struct Digested {
 
 /// Reads a file once and digests it.
 pub(super) fn digest(path: &Path) -> Result<Digested, LogError> {
-    let (hex, image) = open_digested(path, &OpenOptions::default(), &mut |_| {});
+    let (hex, image) = open_digested(path, &OpenOptions::default(), &mut |_, _| {});
     let file = match hex {
         Some(hex) => hex.parse()?,
         // Not an image that is read at all: too large, a pipe, or not there.
