@@ -98,12 +98,12 @@ fn near_duplicates_across_patients_and_months_are_found_and_shown() {
         picture(seed, side, scale).save(path).unwrap();
     }
     let images = json!([
-        ["a", "one", "P1", "20240105", ""],
-        ["b", "again", "P2", "20240120", ""],
+        ["a", "one", "DOE-1", "20240105", ""],
+        ["b", "again", "DOE-2", "20240120", ""],
         // The same patient once more: no finding.
-        ["c", "two", "P3", "20240301", ""],
-        ["d", "two", "P3", "", "20240302"],
-        ["e", "three", "P4", "", ""],
+        ["c", "two", "DOE-3", "20240301", ""],
+        ["d", "two", "DOE-3", "", "20240302"],
+        ["e", "three", "DOE-4", "", ""],
     ]);
     let made = std::process::Command::new(python)
         .args(["-c", MAKE_DICOM])
@@ -148,7 +148,7 @@ fn near_duplicates_across_patients_and_months_are_found_and_shown() {
     assert!(found["warnings"].to_string().contains("near-duplicates"));
     // No patient's name or number leaves the headers.
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!text.contains("P1") && !text.contains("P2"));
+    assert!(!text.contains("DOE-1") && !text.contains("DOE-2"));
     let months: Vec<(&str, u64)> = found["months"]
         .as_array()
         .unwrap()
@@ -193,7 +193,7 @@ fn near_duplicates_across_patients_and_months_are_found_and_shown() {
 /// Two thumbnails of the pair and a mark for each of two months; nothing from a network.
 fn shown(page: &Path) {
     let html = std::fs::read_to_string(page).unwrap();
-    assert!(!html.contains("P1") && !html.contains("http://") && !html.contains("https://"));
+    assert!(!html.contains("DOE-1") && !html.contains("http://") && !html.contains("https://"));
     let mut steps = vec![
         json!(
             "[...document.querySelectorAll('#near-duplicates img')].filter((image) => image.naturalWidth > 100).length"
@@ -203,7 +203,7 @@ fn shown(page: &Path) {
         json!("document.documentElement.scrollWidth <= innerWidth"),
     ];
     if let Some(file) = std::env::var_os("VERARAY_SCREENSHOT") {
-        steps.push(json!({"screenshot": file.to_string_lossy(), "width": 1200, "height": 2600}));
+        steps.push(json!({"screenshot": file.to_string_lossy(), "width": 1200, "full": true}));
     }
     let Some(seen) = browse(page, &json!(steps)) else {
         return;
