@@ -17,7 +17,7 @@ Examples:
   veraray scan archive/ --output verdicts.jsonl --resume  ... goes on where it stopped
   veraray scan archive/ --shard 3/16 --output part3.jsonl one of 16 machines
   find . -name '*.dcm' | veraray scan - --max-fpr 0.001   fewer false alarms
-  veraray scan study/ --stability                         only verdicts that re-encoding does not turn
+  veraray scan study/ --stability                         no verdict that JPEG or a zoom turns
   veraray scan archive/ --report page/                    a page to look at: page/index.html
   veraray scan archive/ --format parquet --output verdicts.parquet
   veraray scan archive/ --trust certificates/             also whose DICOM signatures hold

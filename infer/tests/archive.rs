@@ -144,6 +144,7 @@ fn near_duplicates_across_patients_and_months_are_found_and_shown() {
         (&pair["patients"], &pair["identical"]),
         (&json!("different"), &json!(false))
     );
+    assert_eq!(pair["flagged"], json!([true, true]));
     assert!(pair["correlation"].as_f64().unwrap() > 0.85);
     assert!(found["warnings"].to_string().contains("near-duplicates"));
     // No patient's name or number leaves the headers.
@@ -184,7 +185,7 @@ fn near_duplicates_across_patients_and_months_are_found_and_shown() {
     let text = from(&["--near-duplicates", "on"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(
-        text.contains("1 pairs among 5 images") && text.contains("2024-03"),
+        text.contains("1 pair among 5 images") && text.contains("2024-03"),
         "{text}"
     );
     shown(&page.join("audit.html"));

@@ -31,7 +31,7 @@ pub(super) fn section(findings: &Findings) -> Markup {
         section #near-duplicates {
             h2 { "Near-duplicates across patients" }
             p {
-                (found.pairs) " pairs among " (found.compared) " images compared, "
+                (found.tally()) ", "
                 (found.pairs_of_known_patients) " of them of patients known to differ."
                 @if found.not_compared > 0 {
                     " " (found.not_compared) " images could not be compared."
@@ -69,8 +69,7 @@ fn shown(pair: &Pair) -> Markup {
             }
         }
         (format!("{:+.3}", pair.correlation))
-        @if pair.identical { ", the same bytes" }
-        @if pair.patients == "unknown" { ", patients unknown" }
+        @for remark in pair.remarks() { ", " (remark) }
         br;
         code { (pair.first) } br;
         code { (pair.second) }

@@ -55,9 +55,39 @@ pub(crate) struct Pair {
     pub(crate) patients: &'static str,
     /// Whether the files are the same byte for byte.
     pub(crate) identical: bool,
+    /// Whether each is flagged; `null` where it does not count. One of two: a forged copy, perhaps.
+    pub(crate) flagged: [Option<bool>; 2],
+}
+
+impl Pair {
+    /// What there is to say of the pair beside its paths.
+    pub(crate) fn remarks(&self) -> Vec<&'static str> {
+        let mut remarks = Vec::new();
+        if self.identical {
+            remarks.push("the same bytes");
+        }
+        if self.patients == "unknown" {
+            remarks.push("patients unknown");
+        }
+        if let [Some(first), Some(second)] = self.flagged
+            && first != second
+        {
+            remarks.push("only one of them is flagged");
+        }
+        remarks
+    }
 }
 
 impl NearDuplicates {
+    /// How many pairs, in words.
+    pub(crate) fn tally(&self) -> String {
+        let pairs = if self.pairs == 1 { "pair" } else { "pairs" };
+        format!(
+            "{} {pairs} among {} images compared",
+            self.pairs, self.compared
+        )
+    }
+
     /// A warning where there are any.
     pub(crate) fn caution(&self) -> Option<String> {
         (self.pairs > 0).then(|| {
@@ -89,7 +119,7 @@ pub(crate) fn survey(archive: &Archive, search: Search, progress: &ProgressBar) 
     }
     Survey {
         months,
-        near_duplicates: duplicates(&archive.met, &identities, search, progress),
+        near_duplicates: duplicates(archive, &identities, search, progress),
     }
 }
 
@@ -105,11 +135,12 @@ pub(crate) enum Search {
 }
 
 fn duplicates(
-    met: &[Met],
+    archive: &Archive,
     identities: &[Identity],
     search: Search,
     progress: &ProgressBar,
 ) -> Result<NearDuplicates, String> {
+    let met = &archive.met;
     match search {
         Search::Never => return Err("not looked for; ask with --near-duplicates on".into()),
         Search::Usual if met.len() > MOST_COMPARED => {
@@ -159,6 +190,7 @@ fn duplicates(
             correlation: pair.correlation,
             distance: pair.distance,
             patients: if known(pair) { "different" } else { "unknown" },
+            flagged: [flagged(archive, first), flagged(archive, second)],
             identical: first.sha256.is_some() && first.sha256 == second.sha256,
         }
     };
@@ -170,6 +202,10 @@ fn duplicates(
         images: images.len() as u64,
         listed: found.iter().take(MOST).map(pair).collect(),
     })
+}
+
+fn flagged(archive: &Archive, met: &Met) -> Option<bool> {
+    Some(archive.images.get(met.image?)?.flagged)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,10 +234,11 @@ mod tests {
 
     #[test]
     fn patients_come_before_studies() {
-        let of = |patient: Option<&str>, study: Option<&str>| Identity {
-            patient: patient.map(str::to_owned),
-            study: study.map(str::to_owned),
-            ..Identity::default()
+        let of = |patient: Option<&str>, study: Option<&str>| {
+            let mut identity = Identity::default();
+            identity.patient = patient.map(str::to_owned);
+            identity.study = study.map(str::to_owned);
+            identity
         };
         let compare =
             |a: [Option<&str>; 2], b: [Option<&str>; 2]| patients(&of(a[0], a[1]), &of(b[0], b[1]));

@@ -198,19 +198,15 @@ fn duplicates(text: &mut String, findings: &Findings) -> std::fmt::Result {
     let Some(found) = &findings.near_duplicates else {
         return Ok(());
     };
-    writeln!(
-        text,
-        "\nnear-duplicates across patients: {} pairs among {} images compared",
-        found.pairs, found.compared
-    )?;
+    writeln!(text, "\nnear-duplicates across patients: {}", found.tally())?;
     for pair in found.listed.iter().take(MOST) {
-        let patients = match pair.patients {
-            "unknown" => "  (patients unknown)",
-            _ => "",
+        let remarks = match pair.remarks() {
+            remarks if remarks.is_empty() => String::new(),
+            remarks => format!("  ({})", remarks.join(", ")),
         };
         writeln!(
             text,
-            "  {:+.3}  {} = {}{patients}",
+            "  {:+.3}  {} = {}{remarks}",
             pair.correlation,
             printable(&pair.first),
             printable(&pair.second)
