@@ -101,6 +101,10 @@ pub struct ImageInfo {
     pub transfer_syntax: Option<String>,
     /// Distance between rows and between columns in millimetres.
     pub pixel_spacing: Option<[f32; 2]>,
+    /// Where a single slice lies in its stack: the unit normal of its plane, and the distance along
+    /// it in millimetres, from Image Position and Orientation (Patient) (0020,0032) and (0020,0037).
+    /// Slices of one stack share the normal and are neighbours by distance.
+    pub slice_place: Option<[f64; 4]>,
     /// What was done or assumed to reach the pixels, in words.
     pub notes: Vec<String>,
 }

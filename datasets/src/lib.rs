@@ -9,6 +9,7 @@ mod error;
 mod forge;
 mod frame;
 pub mod harmonise;
+mod identity;
 mod image;
 mod manifest;
 mod mark;
@@ -29,6 +30,7 @@ pub use crate::forge::{
     set_distance,
 };
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
+pub use crate::identity::Identity;
 pub use crate::image::{Format, ImageInfo, Photometric};
 pub use crate::manifest::{
     Entry, Label, Manifest, ManifestError, ManifestReader, STANDARD_COLUMNS, Split, Table,

@@ -13,6 +13,7 @@ Examples:
   veraray audit --records verdicts.parquet --output audit.json     nothing is scanned twice
   veraray audit --records *.jsonl --sensitivity 0.8 --sensitivity-n 150    you know the forger
   veraray audit --records a.jsonl --authentic known.jsonl          error rates measured here
+  veraray audit --records v.jsonl --near-duplicates on             compare the images once more
   veraray audit --merge part*.parquet --output verdicts.parquet    all shards of a scan as one
   veraray audit --merge part1.jsonl part2.csv --output all.csv     forms may be mixed
   find /archive -type f | veraray audit --merge part* --list -     is every file there?
@@ -20,6 +21,8 @@ Examples:
 The prevalence is estimated twice: by the share flagged, corrected for the detector's false
 alarms and misses (adjusted count), and by all calibrated scores together (EM). Both intervals
 hold how well the error rates are known: a checkpoint calibrated on 300 images cannot show 0.1 %.
+Near-duplicates are images that a perceptual hash and their fine detail call the same though their
+headers name two patients (or nobody); months are those of Study Date or Acquisition Date.
 Exit status: 0 nothing flagged, 1 something flagged, 2 some input failed or a usage error.
 
 Merging checks that no shard is missing or given twice, that no path is recorded twice, that one

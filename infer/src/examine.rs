@@ -10,16 +10,17 @@ use veraray_datasets::{Image, ImageInfo, OpenOptions};
 use veraray_model::InputSpec;
 
 use crate::forward::Forward;
-use crate::frames::{FrameScorer, Outcome};
+use crate::frames::{FrameError, FrameScorer, Outcome};
 use crate::inspect;
 use crate::judge::Rules;
 use crate::log::pixels;
+use crate::reencode::HARMLESS;
 use crate::report::{Previews, Sitting};
 use crate::signature::Evidence;
 use crate::source::{IN_MEMORY, open_digested, open_fetched};
 use crate::walk::Found;
 use crate::witness::Witness;
-use crate::{Finding, Milliseconds, ModelId, Record, Verdict};
+use crate::{Finding, Milliseconds, ModelId, Record, Verdict, wording};
 
 /// Most decoding notes that one record repeats.
 const MOST_NOTES: usize = 16;
@@ -33,6 +34,8 @@ pub(crate) struct Examiner {
     pub(crate) model: ModelId,
     pub(crate) device: String,
     pub(crate) evidence: Evidence,
+    /// Whether verdicts must hold when the image is stored anew.
+    pub(crate) stability: bool,
     /// Whether records need the digest of the pixels.
     pub(crate) digest_pixels: bool,
     /// Where previews go, when a report is wanted.
@@ -129,7 +132,9 @@ impl Examiner {
         let mut notes = image.info().notes.clone();
         let mut scorer = FrameScorer {
             spec: &self.spec,
-            forward,
+            rules: &self.rules,
+            change: None,
+            forward: &mut *forward,
             witness,
             spent: Duration::ZERO,
             notes: Vec::new(),
@@ -142,10 +147,73 @@ impl Examiner {
         if self.digest_pixels {
             record.pixels = pixels(&mut image);
         }
-        match outcome {
+        let judged = match outcome {
             Ok(outcome) => self.judge(record, &image, outcome),
-            Err(error) => record.failed(error.kind(), error.to_string()),
+            Err(error) => return record.failed(error.kind(), error.to_string()),
+        };
+        if !self.stability {
+            return judged;
         }
+        match self.contradiction(&judged, &mut image, forward, spent) {
+            Ok(Some(reason)) => self.unsettled(judged, reason),
+            Ok(None) => judged,
+            Err(error) => judged.failed(error.kind(), error.to_string()),
+        }
+    }
+
+    /// The first harmless change, in words, that turns the verdict of a decided image round. A change
+    /// that leaves nothing to score says nothing.
+    fn contradiction(
+        &self,
+        record: &Record,
+        image: &mut Image,
+        forward: &mut dyn Forward,
+        spent: &mut Duration,
+    ) -> Result<Option<String>, FrameError> {
+        let (Some(verdict), Some(score)) = (record.verdict, record.score) else {
+            return Ok(None);
+        };
+        if verdict == Verdict::Abstain {
+            return Ok(None);
+        }
+        let (count, modality) = (image.info().frames, image.info().modality.clone());
+        let threshold = self.rules.operating.threshold;
+        for change in HARMLESS {
+            let mut scorer = FrameScorer {
+                spec: &self.spec,
+                rules: &self.rules,
+                change: Some(change),
+                forward: &mut *forward,
+                witness: &mut (),
+                spent: Duration::ZERO,
+                notes: Vec::new(),
+            };
+            let outcome = scorer.score(image);
+            *spent += scorer.spent;
+            let Outcome::Scored(frames) = outcome? else {
+                continue;
+            };
+            let changed = self.rules.judge(&frames, count, modality.as_deref());
+            let Some(changed) = changed.map(|judgement| judgement.score) else {
+                continue;
+            };
+            if (changed >= threshold) != (score >= threshold) {
+                let scores = [score, changed];
+                return Ok(Some(wording::unstable(change.name, scores, threshold)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Withholds a verdict that does not hold, unless none may be withheld; the reason stands first.
+    fn unsettled(&self, mut record: Record, reason: String) -> Record {
+        if self.rules.abstain {
+            record.verdict = Some(Verdict::Abstain);
+            // As in every image without a verdict.
+            record.regions.clear();
+        }
+        record.reasons.insert(0, reason);
+        record
     }
 
     fn judge(&self, mut record: Record, image: &Image, outcome: Outcome) -> Record {
@@ -188,6 +256,7 @@ fn describe(record: &mut Record, info: &ImageInfo) {
     record.sop_instance_uid.clone_from(&info.sop_instance_uid);
     record.study_uid.clone_from(&info.study_uid);
     record.series_uid.clone_from(&info.series_uid);
+    record.place = info.slice_place;
 }
 
 fn note(message: String) -> Finding {

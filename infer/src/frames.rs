@@ -1,11 +1,14 @@
 //! Scores the frames of one opened image, tile by tile, in bounded memory.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use veraray_datasets::{Image, OpenError};
 use veraray_model::{InputSpec, Tile, Unsuitable};
 
 use crate::forward::{Forward, ForwardError, TileScore};
+use crate::judge::Rules;
+use crate::reencode::Reencoding;
 use crate::witness::Witness;
 
 /// Largest channel difference, as a share of the range, of what still counts as grey: JPEG's chroma
@@ -82,6 +85,10 @@ impl FrameError {
 /// Scores an image and keeps the books of one worker.
 pub(crate) struct FrameScorer<'a> {
     pub(crate) spec: &'a InputSpec,
+    /// By which a slice stands alone.
+    pub(crate) rules: &'a Rules,
+    /// What happens to every frame before it is scored.
+    pub(crate) change: Option<Reencoding>,
     pub(crate) forward: &'a mut dyn Forward,
     pub(crate) witness: &'a mut dyn Witness,
     /// Time spent in the forward pass so far.
@@ -92,18 +99,41 @@ pub(crate) struct FrameScorer<'a> {
 
 impl FrameScorer<'_> {
     /// Scores at most [`InputSpec::max_frames`] evenly spaced frames. Blank ones are passed over.
+    /// Where the verdict hangs on slices that stand out and their own neighbours were left out, those
+    /// are scored too.
     pub(crate) fn score(&mut self, image: &mut Image) -> Result<Outcome, FrameError> {
+        let count = image.info().frames;
+        let mut outcome = self.look(image, spread(count, self.spec.max_frames))?;
+        if let Outcome::Scored(frames) = &mut outcome {
+            let beside = beside(&self.rules.to_confirm(frames), frames, count);
+            if !beside.is_empty()
+                && let Outcome::Scored(more) = self.look(image, beside.into_iter())?
+            {
+                frames.extend(more);
+                frames.sort_by_key(|frame| frame.index);
+            }
+            self.witness.scored(frames);
+        }
+        Ok(outcome)
+    }
+
+    /// Scores the frames of these indices.
+    fn look(
+        &mut self,
+        image: &mut Image,
+        indices: impl Iterator<Item = u32>,
+    ) -> Result<Outcome, FrameError> {
         let mut frames: Vec<ScoredFrame> = Vec::new();
         let mut waiting: Vec<(usize, Tile)> = Vec::new();
         let mut blank = None;
-        for index in spread(image.info().frames, self.spec.max_frames) {
+        for index in indices {
             let frame = image.frame(index)?;
             for note in &frame.notes {
                 if !self.notes.contains(note) {
                     self.notes.push(note.clone());
                 }
             }
-            let gray = frame.to_gray();
+            let mut gray = frame.to_gray();
             self.witness.frame(index, &gray);
             if frame.chroma() > GREY {
                 return Ok(Outcome::Unsuitable(
@@ -111,6 +141,12 @@ impl FrameScorer<'_> {
                 ));
             }
             drop(frame);
+            if let Some(change) = &self.change {
+                match change.apply(&gray) {
+                    Some(changed) => gray = changed,
+                    None => return Ok(Outcome::Unsuitable("the change cannot be made".into())),
+                }
+            }
             let tiles = match self.spec.tiles(&gray.pixels, gray.rows, gray.columns) {
                 Ok(tiles) => tiles,
                 Err(reason @ Unsuitable::Flat) => {
@@ -133,7 +169,6 @@ impl FrameScorer<'_> {
             }
         }
         self.flush(waiting, &mut frames)?;
-        self.witness.scored(&frames);
         Ok(match blank {
             _ if !frames.is_empty() => Outcome::Scored(frames),
             Some(reason) => Outcome::Unsuitable(reason.to_string()),
@@ -171,6 +206,17 @@ impl FrameScorer<'_> {
     }
 }
 
+/// The neighbours of `chosen` frames among `count` that were not scored, in their order.
+fn beside(chosen: &[u32], scored: &[ScoredFrame], count: u32) -> BTreeSet<u32> {
+    let next = |&index: &u32| [index.checked_sub(1), index.checked_add(1)];
+    chosen
+        .iter()
+        .flat_map(next)
+        .flatten()
+        .filter(|&index| index < count && !scored.iter().any(|frame| frame.index == index))
+        .collect()
+}
+
 /// At most `most` of `count` frames, evenly spaced.
 fn spread(count: u32, most: usize) -> impl Iterator<Item = u32> {
     let count = u64::from(count);
@@ -182,6 +228,21 @@ fn spread(count: u32, most: usize) -> impl Iterator<Item = u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_left_out_are_named_once_and_in_order() {
+        let scored: Vec<ScoredFrame> = [2, 7, 8]
+            .into_iter()
+            .map(|index| ScoredFrame {
+                index,
+                rows: 1,
+                columns: 1,
+                tiles: Vec::new(),
+            })
+            .collect();
+        let found = beside(&[8, 2, 0], &scored, 9);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [1, 3]);
+    }
 
     #[test]
     fn frames_are_spread_evenly_and_all_taken_when_few() {

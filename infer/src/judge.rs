@@ -2,6 +2,7 @@
 
 use veraray_model::{Calibration, Pooling};
 
+use crate::agreement::{lone, supported};
 use crate::frames::ScoredFrame;
 use crate::{Region, Verdict, regions, wording};
 
@@ -9,6 +10,9 @@ use crate::{Region, Verdict, regions, wording};
 /// a few percent of an image, and their maps no more than a tenth; a generator whose traces show in
 /// places only still marks more than a fifth.
 const GLOBAL: f64 = 0.2;
+
+/// Most slices that stand out whose neighbours are looked at again.
+const MOST_CONFIRMED: usize = 4;
 
 /// The threshold in force.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,15 +55,14 @@ impl Rules {
         count: u32,
         modality: Option<&str>,
     ) -> Option<Judgement> {
-        let pooled = frames
-            .iter()
-            .filter_map(|frame| self.pooling.pool(frame.logits()));
-        let logit = self.pooling.pool(pooled)?;
+        let logits = self.logits(frames);
+        let logit = self.pooling.pool(supported(&logits))?;
         let score = self.calibration.score(logit);
         if !(logit.is_finite() && score.is_finite()) {
             return None;
         }
         let doubts = self.doubts(score, modality);
+        let lone = lone(&logits.iter().map(|&z| self.flags(z)).collect::<Vec<_>>());
         let Operating {
             threshold,
             false_alarms,
@@ -72,11 +75,13 @@ impl Rules {
             reasons.push(wording::flagged(score, threshold, false_alarms));
             found = regions::find(frames, self.calibration.map_threshold);
             reasons.extend(wording::regions(&found, count));
-            self.kind(frames)
+            self.kind(frames, &lone)
         } else {
             Verdict::Authentic
         };
         reasons.extend(doubts);
+        let scores: Vec<f64> = logits.iter().map(|&z| self.calibration.score(z)).collect();
+        reasons.extend(wording::overruled(frames, &scores, &lone));
         reasons.extend(wording::subsampled(frames.len(), count));
         Some(Judgement {
             verdict,
@@ -87,9 +92,47 @@ impl Rules {
         })
     }
 
+    /// The slices that lift the volume's score over the threshold without a neighbour among those
+    /// scored that goes as far, the highest first: what lies beside them decides.
+    pub(crate) fn to_confirm(&self, frames: &[ScoredFrame]) -> Vec<u32> {
+        let logits = self.logits(frames);
+        let shared = supported(&logits);
+        let flagged = |logits: &[f64]| {
+            let pooled = self.pooling.pool(logits.iter().copied());
+            pooled.is_some_and(|logit| self.flags(logit))
+        };
+        if !flagged(&logits) || flagged(&shared) {
+            return Vec::new();
+        }
+        let mut peaks: Vec<usize> = (0..frames.len())
+            .filter(|&index| self.flags(logits[index]) && shared[index] < logits[index])
+            .collect();
+        peaks.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        peaks.truncate(MOST_CONFIRMED);
+        peaks.into_iter().map(|peak| frames[peak].index).collect()
+    }
+
+    /// The logits of frames, each pooled from its tiles.
+    fn logits(&self, frames: &[ScoredFrame]) -> Vec<f64> {
+        frames
+            .iter()
+            // No frame is without a tile; were one, its logit would be no number.
+            .map(|frame| self.pooling.pool(frame.logits()).unwrap_or(f64::NAN))
+            .collect()
+    }
+
+    /// Whether a logit reaches the threshold.
+    fn flags(&self, logit: f64) -> bool {
+        self.calibration.score(logit) >= self.operating.threshold
+    }
+
     /// A flagged image is tampered with when the map marks a part of it, else generated as a whole.
-    fn kind(&self, frames: &[ScoredFrame]) -> Verdict {
-        let (above, all) = regions::cells_above(frames, self.calibration.map_threshold);
+    /// Slices that stand `alone` have no say.
+    fn kind(&self, frames: &[ScoredFrame], alone: &[usize]) -> Verdict {
+        let agreed = frames.iter().enumerate();
+        let agreed = agreed.filter(|(index, _)| !alone.contains(index));
+        let threshold = self.calibration.map_threshold;
+        let (above, all) = regions::cells_above(agreed.map(|(_, frame)| frame), threshold);
         if above > 0 && (above as f64) < GLOBAL * all as f64 {
             Verdict::Tampered
         } else {
@@ -210,6 +253,49 @@ mod tests {
     #[test]
     fn what_is_no_number_is_no_verdict() {
         assert_eq!(rules(0.5).judge(&[frame(f32::NAN, 0)], 1, None), None);
+    }
+
+    /// Frames at every fifth place.
+    fn volume(logits: &[f32]) -> Vec<ScoredFrame> {
+        (0..)
+            .zip(logits)
+            .map(|(index, &logit)| ScoredFrame {
+                index: 5 * index + 2,
+                ..frame(logit, 0)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_lone_slice_is_overruled_and_two_that_agree_are_not() {
+        let mut rules = rules(0.5);
+        rules.pooling = Pooling::LogMeanExp;
+        let judge = |logits: &[f32]| rules.judge(&volume(logits), 25, None).unwrap();
+        let alone = judge(&[-4.0, -4.0, 6.0, -3.0, -4.0]);
+        assert_eq!(alone.verdict, Verdict::Authentic);
+        assert_eq!(alone.reasons.len(), 2);
+        assert!(
+            alone.reasons[0].starts_with("slice 12 alone scores 1.00"),
+            "{:?}",
+            alone.reasons
+        );
+        let agreed = judge(&[-4.0, -4.0, 6.0, 6.0, -4.0]);
+        assert!(agreed.verdict.is_flagged());
+        assert!(!agreed.reasons.iter().any(|reason| reason.contains("alone")));
+        // A single frame and a pair have nobody to ask.
+        assert!(judge(&[6.0]).verdict.is_flagged() && judge(&[-4.0, 6.0]).verdict.is_flagged());
+    }
+
+    #[test]
+    fn only_a_peak_that_decides_is_looked_at_again() {
+        let mut rules = rules(0.5);
+        rules.pooling = Pooling::LogMeanExp;
+        let again = |logits: &[f32]| rules.to_confirm(&volume(logits));
+        assert_eq!(again(&[-4.0, -4.0, 6.0, -3.0, -4.0]), [12]);
+        assert!(again(&[-4.0, -4.0, 6.0, 6.0, -4.0]).is_empty());
+        assert!(again(&[-4.0, -4.0, -1.0, -3.0, -4.0]).is_empty());
+        // Above the threshold, but not enough to flag the whole.
+        assert!(again(&[-4.0, -4.0, 0.5, -3.0, -4.0]).is_empty());
     }
 
     #[test]

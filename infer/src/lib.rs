@@ -5,6 +5,7 @@
 //! walk → select (shard, resume) → open and hash → tiles → forward → judge → record, and writes
 //! them in the order of the walk, however many workers there are.
 
+mod agreement;
 mod audit;
 mod cli;
 mod contamination;
@@ -26,6 +27,7 @@ mod output;
 mod pages;
 mod plan;
 mod record;
+mod reencode;
 mod regions;
 mod report;
 mod resume;
@@ -33,6 +35,7 @@ mod scan;
 mod select;
 mod signature;
 mod source;
+mod studies;
 mod summary;
 mod tables;
 mod text;
@@ -44,7 +47,9 @@ use std::process::ExitCode;
 
 pub use audit::AuditArgs;
 pub use cli::{Cli, Command};
-pub use contamination::{AuditFormat, ByArg, ContaminationArgs, GroupArg, TargetArg};
+pub use contamination::{
+    AuditFormat, ByArg, ContaminationArgs, GroupArg, NearDuplicatesArg, TargetArg,
+};
 pub use error::ScanError;
 pub use explain::{ExplainArgs, ExplainFormat};
 pub use inspect::{InspectArgs, InspectFormat, SeverityArg};

@@ -88,6 +88,7 @@ impl Plan {
         let records = path.map(|path| output::written(format, path));
         let mut ledger = Ledger::open(arguments, records.as_deref(), &context.sha256)?;
         examiner.evidence = evidence;
+        examiner.stability = arguments.stability;
         examiner.digest_pixels = ledger.is_some();
         let (output, recorded) = match path {
             None => (None, Recorded::default()),
@@ -183,6 +184,7 @@ impl Judge {
             },
             device: device.label().to_owned(),
             evidence: Evidence::new(None)?,
+            stability: false,
             digest_pixels: false,
             previews: None,
         };

@@ -60,6 +60,9 @@ pub struct Record {
     pub device: String,
     /// How long it took. The only part of a record that differs between two runs.
     pub ms: Milliseconds,
+    /// Where a slice lies in its stack; no part of the output.
+    #[serde(skip)]
+    pub(crate) place: Option<[f64; 4]>,
     /// Digest of the decoded pixels, for a log; no part of the output.
     #[serde(skip)]
     pub(crate) pixels: Option<Digest>,
@@ -126,6 +129,9 @@ pub struct Region {
     pub bbox: [u32; 4],
     /// Largest score of its cells on the localisation map, in `[0, 1]`.
     pub score: f64,
+    /// How many of the frames scored beside its own have a region in the same place: 0, 1 or 2; 0 in
+    /// images of one frame.
+    pub neighbours: u32,
 }
 
 /// Something noticed beside the pixels.
@@ -202,6 +208,7 @@ impl Record {
             model: model.clone(),
             device: device.to_owned(),
             ms: Milliseconds::default(),
+            place: None,
             pixels: None,
         }
     }

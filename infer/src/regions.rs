@@ -15,9 +15,12 @@ const LEAST_CELLS: usize = 2;
 const SAME: f64 = 0.5;
 
 /// Number of cells at or above `threshold` and of all cells, over all frames.
-pub(crate) fn cells_above(frames: &[ScoredFrame], threshold: f64) -> (usize, usize) {
+pub(crate) fn cells_above<'a>(
+    frames: impl IntoIterator<Item = &'a ScoredFrame>,
+    threshold: f64,
+) -> (usize, usize) {
     let (mut above, mut all) = (0, 0);
-    for tile in frames.iter().flat_map(|frame| &frame.tiles) {
+    for tile in frames.into_iter().flat_map(|frame| &frame.tiles) {
         let grid = Grid::new(tile, threshold);
         all += grid.rows * grid.columns;
         above += grid.marked.iter().filter(|&&marked| marked).count();
@@ -25,9 +28,10 @@ pub(crate) fn cells_above(frames: &[ScoredFrame], threshold: f64) -> (usize, usi
     (above, all)
 }
 
-/// The strongest regions at or above `threshold`, by frame and then by falling score.
+/// The strongest regions at or above `threshold`, by frame and then by falling score. Where there are
+/// too many, those that a neighbouring frame has in the same place come before those that stand alone.
 pub(crate) fn find(frames: &[ScoredFrame], threshold: f64) -> Vec<Region> {
-    let mut regions = Vec::new();
+    let mut found = Vec::with_capacity(frames.len());
     for frame in frames {
         let mut candidates: Vec<Region> = frame
             .tiles
@@ -41,14 +45,38 @@ pub(crate) fn find(frames: &[ScoredFrame], threshold: f64) -> Vec<Region> {
                 kept.push(candidate);
             }
         }
-        regions.extend(kept);
+        found.push(kept);
     }
+    let mut regions = agreeing(found);
     if regions.len() > PER_IMAGE {
-        regions.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.frame.cmp(&b.frame)));
+        regions.sort_by(|a, b| {
+            let alone = |region: &Region| region.neighbours == 0;
+            alone(a)
+                .cmp(&alone(b))
+                .then(b.score.total_cmp(&a.score))
+                .then(a.frame.cmp(&b.frame))
+        });
         regions.truncate(PER_IMAGE);
         regions.sort_by(|a, b| a.frame.cmp(&b.frame).then(b.score.total_cmp(&a.score)));
     }
     regions
+}
+
+/// The regions of all frames, each with how many of the frames beside it have one in the same place.
+fn agreeing(mut found: Vec<Vec<Region>>) -> Vec<Region> {
+    for at in 0..found.len() {
+        let mut regions = std::mem::take(&mut found[at]);
+        for region in &mut regions {
+            let beside = [at.checked_sub(1), Some(at + 1)];
+            let agrees = |frame: &usize| {
+                let others = found.get(*frame);
+                others.is_some_and(|others| others.iter().any(|other| same(region, other)))
+            };
+            region.neighbours = beside.into_iter().flatten().filter(agrees).count() as u32;
+        }
+        found[at] = regions;
+    }
+    found.into_iter().flatten().collect()
 }
 
 fn same(a: &Region, b: &Region) -> bool {
@@ -131,6 +159,7 @@ fn components(frame: &ScoredFrame, tile: &ScoredTile, threshold: f64) -> Vec<Reg
                 bbox: bbox(frame, tile, low, high),
                 // Four decimals say all that a map can.
                 score: (f64::from(score) * 1e4).round() / 1e4,
+                neighbours: 0,
             });
         }
     }
@@ -219,5 +248,25 @@ mod tests {
         assert_eq!(find(&[twice], 0.5).len(), 1);
         let many: Vec<ScoredFrame> = (0..64).map(|_| frame(&[(0, 1), (1, 1)])).collect();
         assert_eq!(find(&many, 0.5).len(), PER_IMAGE);
+    }
+
+    #[test]
+    fn regions_know_their_neighbours_and_those_that_stand_alone_go_first() {
+        let at = |index: u32, hot: &[(usize, usize)]| ScoredFrame {
+            index,
+            ..frame(hot)
+        };
+        let (left, right) = ([(0, 0), (1, 0)], [(2, 4), (3, 4)]);
+        let both = [left, right].concat();
+        let found = find(&[at(4, &left), at(5, &both), at(6, &left)], 0.5);
+        let seen: Vec<(u32, u32)> = found.iter().map(|r| (r.frame, r.neighbours)).collect();
+        assert_eq!(seen.len(), 4);
+        assert_eq!((seen[0], seen[3]), ((4, 1), (6, 1)));
+        assert!(seen.contains(&(5, 2)) && seen.contains(&(5, 0)));
+        let mut many: Vec<ScoredFrame> = (0..40).map(|index| at(index, &left)).collect();
+        many[20] = at(20, &right);
+        let found = find(&many, 0.5);
+        assert_eq!(found.len(), PER_IMAGE);
+        assert!(found.iter().all(|region| region.neighbours > 0));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         ..
     } = plan;
     let mut output = Output::new(format, output, arguments.output_file())?;
-    let mut summary = Summary::new(before);
+    let mut summary = Summary::new(before, format == FormatArg::Text);
     let progress = progress(arguments.quiet);
     let start = Instant::now();
     let mut closed = false;
@@ -78,8 +78,7 @@ pub(crate) fn scan(arguments: &ScanArgs) -> Result<ExitStatus, ScanError> {
         .map(|(report, context)| report.finish(&context))
         .transpose()?;
     if !arguments.quiet {
-        let series = format == FormatArg::Text;
-        tell(&summary.lines(start.elapsed(), series));
+        tell(&summary.lines(start.elapsed()));
         if let Some(page) = page {
             tell(&[format!("report {}", page.display())]);
         }
@@ -100,7 +99,7 @@ fn is_closed_pipe(error: &ScanError) -> bool {
 }
 
 /// Counts files on standard error; hidden when that is no terminal.
-fn progress(quiet: bool) -> ProgressBar {
+pub(crate) fn progress(quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -1,13 +1,9 @@
 //! What a scan comes to: counts, series, exit status.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::text::printable;
+use crate::studies::{Seen, Studies};
 use crate::{ExitStatus, Record, Status, Verdict};
-
-/// Most series that are listed.
-const MOST_SERIES: usize = 20;
 
 /// Numbers of records by what they say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,38 +32,40 @@ impl Counts {
     }
 }
 
-#[derive(Debug, Default)]
-struct Series {
-    images: u64,
-    flagged: u64,
-}
-
 /// Sums up records.
 #[derive(Debug)]
 pub(crate) struct Summary {
     counts: Counts,
     /// Records of the interrupted run, which are no part of this run's speed.
     before: u64,
-    series: BTreeMap<String, Series>,
+    /// Only where they are wanted: they grow with the images.
+    studies: Option<Studies>,
 }
 
 impl Summary {
-    /// `before` is what an interrupted run had recorded.
-    pub(crate) fn new(before: Counts) -> Self {
+    /// `before` is what an interrupted run had recorded; `studies` asks for studies and series too.
+    pub(crate) fn new(before: Counts, studies: bool) -> Self {
         Self {
             counts: before,
             before: before.total(),
-            series: BTreeMap::new(),
+            studies: studies.then(Studies::default),
         }
     }
 
     pub(crate) fn add(&mut self, record: &Record) {
         self.counts.add(record.status, record.verdict);
-        if let Some(uid) = &record.series_uid {
-            let series = self.series.entry(uid.clone()).or_default();
-            series.images += 1;
-            series.flagged += u64::from(record.verdict.is_some_and(Verdict::is_flagged));
-        }
+        let Some(studies) = &mut self.studies else {
+            return;
+        };
+        studies.add(&Seen {
+            path: &record.path,
+            study: record.study_uid.as_deref(),
+            series: record.series_uid.as_deref(),
+            modality: record.modality.as_deref(),
+            frames: record.frames,
+            verdict: record.verdict.filter(|_| record.status == Status::Ok),
+            place: record.place,
+        });
     }
 
     pub(crate) fn status(&self) -> ExitStatus {
@@ -80,13 +78,13 @@ impl Summary {
         }
     }
 
-    /// The closing lines; with `series` also one for every series of more than one image.
-    pub(crate) fn lines(&self, time: Duration, series: bool) -> Vec<String> {
-        let mut lines = if series {
-            self.series_lines()
-        } else {
-            Vec::new()
-        };
+    /// The closing lines, those of studies and series of several images first.
+    pub(crate) fn lines(&self, time: Duration) -> Vec<String> {
+        let mut lines = self
+            .studies
+            .as_ref()
+            .map(Studies::lines)
+            .unwrap_or_default();
         let Counts {
             authentic,
             synthetic,
@@ -106,29 +104,6 @@ impl Summary {
             "{now} {files} in {seconds:.1} s ({speed:.1} files/s){resumed}: {authentic} authentic, \
              {synthetic} synthetic, {tampered} tampered, {abstain} not judged, {errors} failed"
         ));
-        lines
-    }
-
-    fn series_lines(&self) -> Vec<String> {
-        let mut list: Vec<_> = self
-            .series
-            .iter()
-            .filter(|(_, series)| series.images > 1)
-            .collect();
-        list.sort_by_key(|(_, series)| std::cmp::Reverse(series.flagged));
-        let mut lines: Vec<String> = list
-            .iter()
-            .take(MOST_SERIES)
-            .map(|(uid, Series { images, flagged })| {
-                format!(
-                    "series {}: {images} images, {flagged} flagged",
-                    printable(uid)
-                )
-            })
-            .collect();
-        if list.len() > MOST_SERIES {
-            lines.push(format!("and {} more series", list.len() - MOST_SERIES));
-        }
         lines
     }
 }
@@ -152,7 +127,7 @@ mod tests {
 
     #[test]
     fn failure_wins_over_a_flag_and_a_flag_over_nothing() {
-        let mut summary = Summary::new(Counts::default());
+        let mut summary = Summary::new(Counts::default(), true);
         assert_eq!(summary.status(), ExitStatus::Clean);
         summary.add(&record(Some(Verdict::Abstain), None));
         assert_eq!(summary.status(), ExitStatus::Clean);
@@ -164,7 +139,7 @@ mod tests {
 
     #[test]
     fn series_of_several_images_are_listed() {
-        let mut summary = Summary::new(Counts::default());
+        let mut summary = Summary::new(Counts::default(), true);
         for (verdict, series) in [
             (Verdict::Authentic, "1.2"),
             (Verdict::Synthetic, "1.2"),
@@ -172,8 +147,8 @@ mod tests {
         ] {
             summary.add(&record(Some(verdict), Some(series)));
         }
-        let lines = summary.lines(Duration::from_secs(2), true);
-        assert_eq!(lines[0], "series 1.2: 2 images, 1 flagged");
+        let lines = summary.lines(Duration::from_secs(2));
+        assert_eq!(lines[0], "series 1.2: 2 images, 1 flagged: synthetic (a)");
         assert_eq!(
             lines[1],
             "3 files in 2.0 s (1.5 files/s): 2 authentic, 1 synthetic, 0 tampered, 0 not judged, 0 failed"

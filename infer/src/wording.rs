@@ -1,6 +1,7 @@
 //! Reasons in plain words, for the radiologist who reads them.
 
 use crate::Region;
+use crate::frames::ScoredFrame;
 
 /// A share as a percentage: `1 %`, `0.1 %`.
 pub(crate) fn percent(share: f64) -> String {
@@ -40,12 +41,22 @@ pub(crate) fn flagged(score: f64, threshold: f64, false_alarms: Option<f64>) -> 
 
 /// How many regions there are and where the strongest is.
 pub(crate) fn regions(regions: &[Region], frames: u32) -> Option<String> {
-    let strongest = regions.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
+    // One that a neighbouring frame has too says more than one that stands alone.
+    let strongest = regions.iter().max_by(|a, b| {
+        let agreed = |region: &Region| region.neighbours > 0;
+        agreed(a).cmp(&agreed(b)).then(a.score.total_cmp(&b.score))
+    })?;
     let [x0, y0, x1, y1] = strongest.bbox;
     let place = format!("columns {x0}–{x1}, rows {y0}–{y1}");
     let frame = match frames {
         1 => String::new(),
-        _ => format!(" of frame {}", strongest.frame),
+        _ => {
+            let beside = match strongest.neighbours {
+                0 => "not seen in the frames beside it",
+                _ => "seen beside it too",
+            };
+            format!(" of frame {}, {beside}", strongest.frame)
+        }
     };
     Some(match regions.len() {
         1 => format!("1 suspicious region, at {place}{frame}"),
@@ -66,6 +77,36 @@ pub(crate) fn untrained(modality: &str, trained: &[String]) -> String {
         list => list.join(", "),
     };
     format!("the detector was not trained on modality {modality} ({trained})")
+}
+
+/// Says which slices stood out alone and so counted less. `scores` are those of `frames`, `lone` the
+/// places of the slices in question.
+pub(crate) fn overruled(frames: &[ScoredFrame], scores: &[f64], lone: &[usize]) -> Option<String> {
+    let of = |place: usize| scores.get(place).copied().unwrap_or(0.0);
+    let highest = *lone.iter().max_by(|&&a, &&b| of(a).total_cmp(&of(b)))?;
+    let before = highest.checked_sub(1).map_or(0.0, of);
+    let [shown, beside] = apart(of(highest), before.max(of(highest + 1)));
+    let more = match lone.len() - 1 {
+        0 => String::new(),
+        1 => "; so does 1 slice more".to_owned(),
+        count => format!("; so do {count} slices more"),
+    };
+    let slice = frames.get(highest)?.index;
+    Some(format!(
+        "slice {slice} alone scores {shown}, the slices beside it at most {beside}: it counts no more \
+         than they do{more}"
+    ))
+}
+
+/// Why a verdict is withheld that a harmless change of the image turns round.
+pub(crate) fn unstable(change: &str, [before, after]: [f64; 2], threshold: f64) -> String {
+    let [shown, changed] = apart(before, after);
+    let side = if after >= threshold { "above" } else { "below" };
+    let [_, limit] = apart(after, threshold);
+    format!(
+        "the verdict does not hold: after {change} the score is {changed} instead of {shown}, {side} \
+         the threshold {limit}"
+    )
 }
 
 /// Says that not every frame was looked at.
@@ -95,13 +136,25 @@ mod tests {
             frame,
             bbox: [1, 2, 30, 40],
             score: 0.5,
+            neighbours: 0,
         };
         assert_eq!(
             regions(&[region(0)], 1).as_deref(),
             Some("1 suspicious region, at columns 1–30, rows 2–40")
         );
-        assert!(
-            regions(&[region(7), region(2)], 9).is_some_and(|text| text.ends_with("of frame 2"))
+        let alone = regions(&[region(7), region(2)], 9);
+        assert!(alone.is_some_and(|text| text.contains("of frame 2, not seen")));
+        let agreed = Region {
+            score: 0.4,
+            neighbours: 1,
+            ..region(3)
+        };
+        let text = regions(&[region(7), agreed], 9);
+        assert!(text.is_some_and(|text| text.ends_with("of frame 3, seen beside it too")));
+        assert_eq!(
+            unstable("saving as JPEG", [0.91, 0.52], 0.9),
+            "the verdict does not hold: after saving as JPEG the score is 0.52 instead of 0.91, below \
+             the threshold 0.90"
         );
         assert_eq!(regions(&[], 1), None);
     }

@@ -174,7 +174,8 @@ fn pyarrow_reads_what_the_records_say_with_proper_types() {
             .iter()
             .map(|region| {
                 let bbox = ["x0", "y0", "x1", "y1"].map(|side| region[side].clone());
-                json!({"frame": region["frame"], "bbox": bbox, "score": region["score"]})
+                json!({"frame": region["frame"], "bbox": bbox, "score": region["score"],
+                    "neighbours": region["neighbours"]})
             })
             .collect();
         assert_eq!(json!(regions), record["regions"]);

@@ -2,12 +2,8 @@
 
 use std::path::Path;
 
-use dicom_dictionary_std::tags;
-use dicom_object::file::ReadPreamble;
-use dicom_object::{FileDicomObject, InMemDicomObject, OpenFileOptions};
-
 use crate::open::guard::guarded;
-use crate::{Format, ImageInfo, OpenError, OpenOptions, digest_file, open};
+use crate::{Format, Identity, ImageInfo, OpenError, OpenOptions, digest_file, open};
 
 /// Values that templates may name.
 #[derive(Debug, Clone, Default)]
@@ -45,19 +41,9 @@ impl Header {
     fn identify(&mut self, path: &Path, info: &ImageInfo) {
         match info.format {
             Format::Dicom => {
-                let object = guarded(path, || {
-                    OpenFileOptions::new()
-                        .read_preamble(ReadPreamble::Auto)
-                        .read_until(tags::PIXEL_DATA)
-                        .open_file(path)
-                        .map_err(|error| OpenError::corrupt(path, error.to_string()))
-                });
-                if let Ok(object) = object {
-                    self.patient = text(&object, tags::PATIENT_ID);
-                    self.position = object
-                        .get(tags::IMAGE_POSITION_PATIENT)
-                        .and_then(|element| element.to_multi_float64().ok())
-                        .and_then(|values| values.get(2).copied());
+                if let Ok(identity) = Identity::read(path) {
+                    self.patient = identity.patient;
+                    self.position = identity.position;
                 }
             }
             Format::Hdf5 => {
@@ -72,10 +58,4 @@ impl Header {
             _ => {}
         }
     }
-}
-
-fn text(object: &FileDicomObject<InMemDicomObject>, tag: dicom_core::Tag) -> Option<String> {
-    let value = object.get(tag)?.to_str().ok()?;
-    let value = value.trim_matches([' ', '\0']);
-    (!value.is_empty()).then(|| value.to_owned())
 }

@@ -206,6 +206,7 @@ fn plain_info(path: &Path, format: Format, rows: u32, columns: u32, bits: u16) -
         series_uid: None,
         transfer_syntax: None,
         pixel_spacing: None,
+        slice_place: None,
         notes: Vec::new(),
     }
 }

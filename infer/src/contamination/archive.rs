@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use veraray_model::{Calibration, Card};
 
 use super::options::{ByArg, GroupArg};
+use super::parts::UNSTATED;
 use crate::tables::{self, Row};
 use crate::{ScanError, Status, Verdict};
 
@@ -23,10 +24,21 @@ pub(crate) struct Image {
     trait_value: Option<String>,
 }
 
+/// A file that was read, whether or not its image counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Met {
+    pub(crate) path: String,
+    pub(crate) sha256: Option<String>,
+    pub(crate) dicom: bool,
+    /// Its place among the images that count.
+    pub(crate) image: Option<usize>,
+}
+
 /// All images of an archive, and those that do not count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Archive {
     pub(crate) images: Vec<Image>,
+    pub(crate) met: Vec<Met>,
     /// Files that could not be read.
     pub(crate) failed: u64,
     /// Images without a score.
@@ -80,6 +92,12 @@ impl Reader<'_> {
                 short(self.sha256)
             ));
         }
+        archive.met.push(Met {
+            path: row.path.clone(),
+            sha256: row.sha256.clone(),
+            dicom: row.format.as_deref() == Some("dicom"),
+            image: None,
+        });
         let (Some(score), Some(threshold), Some(verdict)) = (row.score, row.threshold, row.verdict)
         else {
             archive.unsuitable += 1;
@@ -98,6 +116,9 @@ impl Reader<'_> {
             return Ok(());
         }
         archive.withheld += u64::from(verdict == Verdict::Abstain);
+        if let Some(met) = archive.met.last_mut() {
+            met.image = Some(archive.images.len());
+        }
         archive.images.push(Image {
             path: row.path.clone(),
             sha256: row.sha256.clone(),
@@ -183,7 +204,7 @@ impl Archive {
                 _ => image.trait_value.clone(),
             };
             sources
-                .entry(name.unwrap_or_else(|| "not stated".into()))
+                .entry(name.unwrap_or_else(|| UNSTATED.into()))
                 .or_default()
                 .push(index);
         }

@@ -5,21 +5,24 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::archive::{Archive, Image};
+use super::cautions::{assumptions, cautions};
 use super::knowledge::Knowledge;
 use super::options::{ByArg, ContaminationArgs, GroupArg, TargetArg};
+use super::parts::{Part, months, sources};
 use super::stats::adjusted::Adjusted;
-use super::stats::groups::{design_effect, holm};
+use super::stats::groups::design_effect;
 use super::stats::mixture::{Bootstrap, REPLICATES};
 use super::stats::power::power;
 use super::stats::rates::Rate;
 use super::stats::{Estimate, Target};
+use super::survey::{NearDuplicates, Survey};
 use crate::Verdict;
 
 /// Bars of the score histogram.
 pub(crate) const BARS: usize = 50;
 
-/// Most flagged images and copies that are listed; the records have the rest.
-const MOST: usize = 1000;
+/// Most flagged images, copies and near-duplicates that are listed; the records have the rest.
+pub(crate) const MOST: usize = 1000;
 
 /// A share with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -51,9 +54,13 @@ pub(crate) struct Findings {
     pub(crate) groups: u64,
     pub(crate) power: Power,
     pub(crate) sources_by: &'static str,
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<Part>,
+    /// By Study Date or else Acquisition Date of the DICOM header; empty where no image states one.
+    pub(crate) months: Vec<Part>,
     pub(crate) flagged: Vec<Flagged>,
     pub(crate) copies: Vec<Vec<String>>,
+    pub(crate) near_duplicates: Option<NearDuplicates>,
+    pub(crate) near_duplicates_missing: Option<String>,
     pub(crate) histogram: Vec<u64>,
     pub(crate) warnings: Vec<String>,
     pub(crate) assumptions: Vec<String>,
@@ -128,19 +135,6 @@ pub(crate) struct Power {
     pub(crate) upper_bound_if_none_flagged: f64,
 }
 
-/// One source.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Source {
-    pub(crate) name: String,
-    pub(crate) images: u64,
-    pub(crate) flagged: u64,
-    pub(crate) prevalence: Share,
-    /// Probability of as many flagged images without contamination.
-    pub(crate) p_value: f64,
-    /// The same, corrected for the number of sources (Holm).
-    pub(crate) p_value_corrected: f64,
-}
-
 /// One flagged image.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Flagged {
@@ -151,9 +145,10 @@ pub(crate) struct Flagged {
     pub(crate) sha256: Option<String>,
 }
 
-/// Puts an archive and what is known of the detector together.
+/// Puts an archive, a second look at its files and what is known of the detector together.
 pub(crate) fn find(
     archive: &Archive,
+    survey: Survey,
     knowledge: Knowledge,
     model: Model,
     arguments: &ContaminationArgs,
@@ -184,6 +179,11 @@ pub(crate) fn find(
     let independent = (total as f64 / effect).round() as u64;
     let found = power(&adjusted, independent);
     let sources = sources(archive, &adjusted, arguments.by);
+    let months = months(archive, &adjusted, &survey.months);
+    let (near_duplicates, near_duplicates_missing) = match survey.near_duplicates {
+        Ok(found) => (Some(found), None),
+        Err(reason) => (None, Some(reason)),
+    };
     let mut warnings = knowledge.warnings.clone();
     warnings.extend(cautions(
         archive,
@@ -193,6 +193,7 @@ pub(crate) fn find(
         sources.len(),
         effect,
     ));
+    warnings.extend(near_duplicates.as_ref().and_then(NearDuplicates::caution));
     Findings {
         images: Images {
             files: archive.files(),
@@ -237,8 +238,11 @@ pub(crate) fn find(
             ByArg::Format => "format",
         },
         sources,
+        months,
         flagged: listed(archive),
         copies: copies(archive),
+        near_duplicates,
+        near_duplicates_missing,
         histogram: histogram(archive),
         assumptions: assumptions(&knowledge, arguments),
         error_rates: ErrorRates {
@@ -304,121 +308,6 @@ fn measured(rate: Rate, from: String) -> Measured {
         images: rate.trials(),
         from,
     }
-}
-
-fn sources(archive: &Archive, adjusted: &Adjusted, by: ByArg) -> Vec<Source> {
-    let mut sources: Vec<Source> = archive
-        .sources(by)
-        .into_iter()
-        .map(|(name, images)| {
-            let total = images.len() as u64;
-            let flagged = images
-                .iter()
-                .filter(|&&i| archive.images[i].flagged)
-                .count() as u64;
-            Source {
-                name,
-                images: total,
-                flagged,
-                prevalence: adjusted.estimate(flagged, total).into(),
-                p_value: adjusted.p_value(flagged, total),
-                p_value_corrected: 1.0,
-            }
-        })
-        .collect();
-    let values: Vec<f64> = sources.iter().map(|source| source.p_value).collect();
-    for (source, corrected) in sources.iter_mut().zip(holm(&values)) {
-        source.p_value_corrected = corrected;
-    }
-    sources.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
-    sources
-}
-
-/// What a reader should know before believing the figures.
-fn cautions(
-    archive: &Archive,
-    adjusted: &Adjusted,
-    count: &Estimate,
-    em: Option<Share>,
-    sources: usize,
-    effect: f64,
-) -> Vec<String> {
-    let (total, flagged) = (archive.total(), archive.flagged());
-    let mut warnings = Vec::new();
-    if total == 0 {
-        warnings.push("No image counts: nothing can be said of the prevalence.".into());
-        return warnings;
-    }
-    if adjusted.place(flagged, total, 0) < 0.025 {
-        warnings.push(
-            "Fewer images are flagged than false alarms alone would let expect: the false-alarm rate \
-             measured elsewhere may be too high for this archive."
-                .into(),
-        );
-    }
-    if let Some(em) = em
-        && (em.low > count.high || count.low > em.high)
-    {
-        warnings.push(
-            "The two estimates contradict each other: the calibration does not fit this archive, or \
-             its manipulated images are of another kind than those it was made with. Label a sample."
-                .into(),
-        );
-    }
-    if sources > 1 {
-        warnings.push(format!(
-            "{sources} sources are compared: at 95 % each, about {:.1} intervals miss by chance; go by \
-             the corrected p-value.",
-            0.05 * sources as f64
-        ));
-    }
-    if effect > 1.05 {
-        warnings.push(format!(
-            "Images of a group resemble each other: {total} count for {:.0} independent ones (design \
-             effect {effect:.1}).",
-            total as f64 / effect
-        ));
-    }
-    warnings
-}
-
-fn assumptions(knowledge: &Knowledge, arguments: &ContaminationArgs) -> Vec<String> {
-    let mut list = vec![
-        "Authentic images here raise as many false alarms as those that the rate was measured on; a \
-         site of other devices may raise more, and --authentic measures it."
-            .to_owned(),
-        match knowledge.families.len() {
-            0 | 1 => "Manipulated images here are of the kind that the detection rate was measured on.",
-            _ => "Manipulated images here are of the card's families, in its mixture; the table by \
-                  family shows what another mixture would change.",
-        }
-        .to_owned(),
-        "A family that the detector has never seen and misses is in neither estimate.".to_owned(),
-        match arguments.target {
-            TargetArg::Archive => {
-                "The prevalence is that of the images counted, all of which were scored; only the \
-                 detector's mistakes are uncertain."
-            }
-            TargetArg::Population => {
-                "The images counted are a random sample of the whole that the prevalence is about."
-            }
-        }
-        .to_owned(),
-        match arguments.group {
-            GroupArg::None => "Mistakes on different images are independent of each other.",
-            GroupArg::Study => "Mistakes in different studies are independent of each other.",
-            GroupArg::Folder => "Mistakes in different folders are independent of each other.",
-        }
-        .to_owned(),
-    ];
-    if knowledge.evidence.is_ok() {
-        list.push(
-            "EM also takes the calibrated scores for right in form: likelihood ratios of two normal \
-             classes; the adjusted count does not."
-                .to_owned(),
-        );
-    }
-    list
 }
 
 fn listed(archive: &Archive) -> Vec<Flagged> {

@@ -3,14 +3,19 @@
 //! A scan alone does not say: a detector with 1 % false alarms flags twenty of two thousand authentic
 //! images. The records of a scan are put together with the error rates that the checkpoint's card, or
 //! images known to the user, speak for ([`knowledge`]); [`stats`] holds the estimators. Scanning
-//! itself is that of `veraray scan`.
+//! itself is that of `veraray scan`. A second look at the files ([`survey`]) finds images that more
+//! than one patient has, and the month of each.
 
 mod archive;
+mod cautions;
 mod findings;
 mod knowledge;
 mod options;
 mod page;
+mod pairs;
+mod parts;
 pub(crate) mod stats;
+mod survey;
 mod text;
 
 use std::fs;
@@ -19,11 +24,12 @@ use std::path::{Path, PathBuf};
 
 use veraray_model::{Checkpoint, ComputeDevice, DeviceChoice};
 
-pub use options::{AuditFormat, ByArg, ContaminationArgs, GroupArg, TargetArg};
+pub use options::{AuditFormat, ByArg, ContaminationArgs, GroupArg, NearDuplicatesArg, TargetArg};
 
 use archive::{Archive, Reader};
 use findings::{Findings, Model};
 use knowledge::{Knowledge, Known};
+use survey::{Search, survey};
 
 use crate::{
     AbstainArg, ExitStatus, FormatArg, LedgerArgs, ScanArgs, ScanError, pages, plan, scan,
@@ -66,7 +72,15 @@ pub(crate) fn run(
         threshold,
         abstention_band: checkpoint.card.calibration.abstention_band,
     };
-    let found = findings::find(&archive, knowledge, model, arguments);
+    let search = match arguments.near_duplicates {
+        Some(NearDuplicatesArg::On) => Search::Always,
+        None if !arguments.paths.is_empty() => Search::Usual,
+        Some(NearDuplicatesArg::Off) | None => Search::Never,
+    };
+    let progress = scan::progress(arguments.quiet);
+    let looked = survey(&archive, search, &progress);
+    progress.finish_and_clear();
+    let found = findings::find(&archive, looked, knowledge, model, arguments);
     write(&found, arguments, output)?;
     Ok(if archive.failed > 0 {
         ExitStatus::Failed
@@ -122,6 +136,7 @@ fn scanned(arguments: &ContaminationArgs, reader: &Reader<'_>) -> Result<Archive
         shard: None,
         max_fpr: arguments.max_fpr,
         abstain: AbstainArg::On,
+        stability: false,
         jobs: arguments.jobs,
         trust: None,
         ledger: LedgerArgs::default(),

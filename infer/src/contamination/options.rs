@@ -68,6 +68,10 @@ pub struct ContaminationArgs {
     /// What makes a source
     #[arg(long, value_enum, default_value_t = ByArg::Folder)]
     pub by: ByArg,
+    /// Whether to open every image again and look for those that different patients have almost alike
+    /// (files without patient: any two) [default: on for PATHs, off for --records]
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub near_duplicates: Option<NearDuplicatesArg>,
     /// Say nothing on standard error but errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -100,6 +104,15 @@ pub enum GroupArg {
     Study,
     /// Those of one folder
     Folder,
+}
+
+/// Whether near-duplicates are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NearDuplicatesArg {
+    /// However many images there are
+    On,
+    /// Not at all
+    Off,
 }
 
 /// What makes a source.

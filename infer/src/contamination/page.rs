@@ -5,6 +5,8 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::findings::{Findings, Share};
+use super::pairs::section as pairs;
+use super::parts::{Part, UNSTATED};
 use super::text::{chance, interval, percent};
 use crate::report::plot;
 use crate::report::preview_name;
@@ -15,6 +17,11 @@ const STYLE: &str = "
 .estimates td svg { width: 24rem; }
 .sources td svg { width: 12rem; }
 .wide { overflow-x: auto; }
+figure.months svg { max-width: 46rem; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: .8rem; padding: 0; list-style: none; }
+.pairs li { background: var(--ground); border-radius: .4rem; padding: .5rem; }
+.pairs .two { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem; align-items: start; }
+.pairs img { display: block; width: 100%; background: #000; border-radius: .25rem; }
 .flagged { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); gap: .8rem; padding: 0; list-style: none; }
 .flagged li { background: var(--ground); border-radius: .4rem; padding: .5rem; }
 .flagged img { display: block; background: #000; border-radius: .25rem; }
@@ -66,7 +73,9 @@ pub(crate) fn page(findings: &Findings, previews: Option<&Path>, scan: bool) -> 
         (rates(findings))
         (power(findings))
         (sources(findings))
+        (months(findings))
         (flagged(findings, previews))
+        (pairs(findings))
         @if !findings.copies.is_empty() {
             section {
                 h2 { "The same file in several studies or folders" }
@@ -187,40 +196,81 @@ fn sources(findings: &Findings) -> Markup {
     if findings.sources.len() < 2 {
         return html! {};
     }
-    let end = scale(findings.sources.iter().map(|source| &source.prevalence));
     html! {
         section {
             h2 { "By " (findings.sources_by.replace('_', " ")) }
-            div.wide { table.sources {
-                thead { tr {
-                    th scope="col" { "Source" }
-                    th.number scope="col" { "Images" }
-                    th.number scope="col" { "Flagged" }
-                    th.number scope="col" { "Prevalence" }
-                    th scope="col" { "95 % interval" }
-                    th scope="col" { "from 0 to " (percent(end)) }
-                    th.number scope="col" { "p" }
-                    th.number scope="col" { "p, corrected" }
-                } }
-                tbody { @for source in &findings.sources { tr {
-                    td { (source.name) }
-                    td.number { (source.images) }
-                    td.number { (source.flagged) }
-                    td.number { (percent(source.prevalence.estimate)) }
-                    td { (interval(&source.prevalence)) }
-                    td {
-                        (plot::interval(source.prevalence.estimate, source.prevalence.low,
-                            source.prevalence.high, [0.0, end]))
-                    }
-                    td.number { (chance(source.p_value)) }
-                    td.number { (chance(source.p_value_corrected)) }
-                } } }
-            } }
+            (table("Source", &findings.sources))
             p.small.soft {
                 "p: probability of as many flagged images in a source without contamination; corrected \
                  for the number of sources by Holm's method. The intervals are 95 % each."
             }
         }
+    }
+}
+
+fn months(findings: &Findings) -> Markup {
+    if findings.months.is_empty() {
+        return html! {};
+    }
+    let dated = findings.months.iter().filter(|part| part.name != UNSTATED);
+    let points: Vec<(&str, [f64; 3])> = dated
+        .map(|part| {
+            let Share {
+                estimate,
+                low,
+                high,
+            } = part.prevalence;
+            (
+                part.name.as_str(),
+                [estimate, low, high].map(|share| 100.0 * share),
+            )
+        })
+        .collect();
+    let end = 100.0 * scale(findings.months.iter().map(|part| &part.prevalence));
+    html! {
+        section {
+            h2 { "By month" }
+            figure.months {
+                (plot::points("Prevalence by month with 95 % intervals", "%", &points, end))
+                figcaption {
+                    "Prevalence by month, adjusted count, with 95 % intervals. The month is that of the \
+                     study date, else of the acquisition date, in the DICOM header; files without one \
+                     stand in the table alone."
+                }
+            }
+            (table("Month", &findings.months))
+        }
+    }
+}
+
+fn table(name: &str, parts: &[Part]) -> Markup {
+    let end = scale(parts.iter().map(|part| &part.prevalence));
+    html! {
+        div.wide { table.sources {
+            thead { tr {
+                th scope="col" { (name) }
+                th.number scope="col" { "Images" }
+                th.number scope="col" { "Flagged" }
+                th.number scope="col" { "Prevalence" }
+                th scope="col" { "95 % interval" }
+                th scope="col" { "from 0 to " (percent(end)) }
+                th.number scope="col" { "p" }
+                th.number scope="col" { "p, corrected" }
+            } }
+            tbody { @for part in parts { tr {
+                td { (part.name) }
+                td.number { (part.images) }
+                td.number { (part.flagged) }
+                td.number { (percent(part.prevalence.estimate)) }
+                td { (interval(&part.prevalence)) }
+                td {
+                    (plot::interval(part.prevalence.estimate, part.prevalence.low,
+                        part.prevalence.high, [0.0, end]))
+                }
+                td.number { (chance(part.p_value)) }
+                td.number { (chance(part.p_value_corrected)) }
+            } } }
+        } }
     }
 }
 

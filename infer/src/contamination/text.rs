@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Findings, Share};
+use super::parts::Part;
 use crate::text::printable;
 
 /// Most rows of a list; the JSON and the page have the rest.
@@ -134,20 +135,11 @@ fn write(text: &mut String, findings: &Findings) -> std::fmt::Result {
             "\nby {} (p: as many flagged without contamination)",
             findings.sources_by
         )?;
-        for source in findings.sources.iter().take(MOST) {
-            writeln!(
-                text,
-                "  {:<24} {:>6} of {:>7} flagged  {:>8}  {:<20}  p {}, corrected {}",
-                printable(&source.name),
-                source.flagged,
-                source.images,
-                percent(source.prevalence.estimate),
-                interval(&source.prevalence),
-                chance(source.p_value),
-                chance(source.p_value_corrected)
-            )?;
-        }
-        more(text, findings.sources.len())?;
+        parts(text, &findings.sources)?;
+    }
+    if !findings.months.is_empty() {
+        writeln!(text, "\nby month of the study or acquisition date")?;
+        parts(text, &findings.months)?;
     }
     if !findings.flagged.is_empty() {
         writeln!(text, "\nflagged, highest score first")?;
@@ -170,6 +162,7 @@ fn write(text: &mut String, findings: &Findings) -> std::fmt::Result {
         }
         more(text, findings.copies.len())?;
     }
+    duplicates(text, findings)?;
     for (title, lines) in [
         ("warnings", &findings.warnings),
         ("assumptions", &findings.assumptions),
@@ -182,6 +175,44 @@ fn write(text: &mut String, findings: &Findings) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+fn parts(text: &mut String, parts: &[Part]) -> std::fmt::Result {
+    for part in parts.iter().take(MOST) {
+        writeln!(
+            text,
+            "  {:<24} {:>6} of {:>7} flagged  {:>8}  {:<20}  p {}, corrected {}",
+            printable(&part.name),
+            part.flagged,
+            part.images,
+            percent(part.prevalence.estimate),
+            interval(&part.prevalence),
+            chance(part.p_value),
+            chance(part.p_value_corrected)
+        )?;
+    }
+    more(text, parts.len())
+}
+
+fn duplicates(text: &mut String, findings: &Findings) -> std::fmt::Result {
+    let Some(found) = &findings.near_duplicates else {
+        return Ok(());
+    };
+    writeln!(text, "\nnear-duplicates across patients: {}", found.tally())?;
+    for pair in found.listed.iter().take(MOST) {
+        let remarks = match pair.remarks() {
+            remarks if remarks.is_empty() => String::new(),
+            remarks => format!("  ({})", remarks.join(", ")),
+        };
+        writeln!(
+            text,
+            "  {:+.3}  {} = {}{remarks}",
+            pair.correlation,
+            printable(&pair.first),
+            printable(&pair.second)
+        )?;
+    }
+    more(text, found.pairs as usize)
 }
 
 fn counted(text: &mut String, findings: &Findings) -> std::fmt::Result {

@@ -108,7 +108,7 @@ pub(crate) fn explain(arguments: &ExplainArgs) -> Result<ExitStatus, ScanError> 
     let record = judge
         .examiner
         .observe(&found, &mut forward as &mut dyn Forward, &mut gathered);
-    let mut summary = Summary::new(crate::summary::Counts::default());
+    let mut summary = Summary::new(crate::summary::Counts::default(), false);
     summary.add(&record);
     if record.status == Status::Error {
         print(&record, None, arguments.format)?;

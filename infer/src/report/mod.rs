@@ -12,13 +12,14 @@ pub(crate) mod plot;
 mod preview;
 pub(crate) mod raster;
 pub(crate) mod shell;
+mod studies;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use context::Context;
 pub(crate) use preview::{Previews, Sitting, preview_name};
@@ -32,6 +33,15 @@ const SIDECAR: &str = "records.jsonl";
 
 /// Folder of the previews.
 const PREVIEWS: &str = "previews";
+
+/// A record as a report keeps it, with what it takes to put slices in order.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<[f64; 4]>,
+}
 
 /// A report in the making.
 pub(crate) struct Report {
@@ -131,7 +141,11 @@ impl Report {
         if let Some((path, error)) = self.previews.fault() {
             return Err(fault(&path, error));
         }
-        serde_json::to_writer(&mut self.sidecar, record)
+        let kept = Kept {
+            record,
+            place: record.place,
+        };
+        serde_json::to_writer(&mut self.sidecar, &kept)
             .map_err(io::Error::from)
             .and_then(|()| self.sidecar.write_all(b"\n"))
             .and_then(|()| self.sidecar.flush())

@@ -214,9 +214,14 @@
     if (event.key === "ArrowRight") step(1);
   });
   apply();
-  const wanted = /^#image=(\d+)$/.exec(location.hash);
-  if (wanted) {
-    const at = shown.findIndex((item) => item.o === Number(wanted[1]));
-    if (at >= 0) show(at);
+  function follow() {
+    const wanted = /^#image=(\d+)$/.exec(location.hash);
+    if (!wanted) return;
+    const found = () => shown.findIndex((item) => item.o === Number(wanted[1]));
+    // A filter may hide what a link leads to.
+    if (found() < 0) get("clear").click();
+    if (found() >= 0) show(found());
   }
+  addEventListener("hashchange", follow);
+  follow();
 })();

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::report::context::Context;
 use crate::report::plot::histogram;
 use crate::report::preview::preview_name;
-use crate::report::{PREVIEWS, shell, whole_line};
+use crate::report::{PREVIEWS, shell, studies, whole_line};
+use crate::studies::{Seen, Studies};
 use crate::summary::Counts;
 use crate::tables::Row;
 use crate::{Status, Verdict};
@@ -31,10 +32,20 @@ struct Totals {
     scores: [u64; BARS],
     scored: u64,
     modalities: BTreeMap<String, u64>,
+    studies: Studies,
 }
 
 impl Totals {
     fn add(&mut self, row: &Row) {
+        self.studies.add(&Seen {
+            path: &row.path,
+            study: row.study_uid.as_deref(),
+            series: row.series_uid.as_deref(),
+            modality: row.modality.as_deref(),
+            frames: row.frames,
+            verdict: row.verdict.filter(|_| row.status == Status::Ok),
+            place: row.place,
+        });
         self.counts.add(row.status, row.verdict);
         if let Some(score) = row.score {
             self.scored += 1;
@@ -60,6 +71,7 @@ pub(super) fn write(
         scores: [0; BARS],
         scored: 0,
         modalities: BTreeMap::new(),
+        studies: Studies::default(),
     };
     each(sidecar, &mut |row| {
         totals.add(&row);
@@ -177,6 +189,7 @@ fn body(totals: &Totals, context: &Context) -> Markup {
                 }
             }
         }
+        (studies::section(&totals.studies))
         noscript { p { "Sorting and filtering need JavaScript; the records are in records.jsonl." } }
         section #browse hidden {
             form #filters {
@@ -292,7 +305,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// A number with its digits in groups of three.
-fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -99,6 +99,47 @@ pub(crate) fn interval(estimate: f64, low: f64, high: f64, range: [f64; 2]) -> M
     }
 }
 
+/// Estimates side by side with their intervals, `[estimate, low, high]` each, on a scale from 0 to
+/// `end`. As many names are written as there is room for.
+pub(crate) fn points(label: &str, unit: &str, points: &[(&str, [f64; 3])], end: f64) -> Markup {
+    /// Room that a name takes.
+    const NAME: f64 = 58.0;
+    let (width, height) = (640.0, 200.0);
+    let axis = Axis {
+        name: "",
+        range: [0.0, end],
+        ticks: ticks([0.0, end], 5),
+    };
+    let step = width / points.len().max(1) as f64;
+    let every = (NAME / step).ceil().max(1.0) as usize;
+    let down = |value: f64| px(height - axis.place(value, height));
+    html! {
+        svg viewBox=(format!("-46 -8 {} {}", width + 56.0, height + 34.0)) width=(width + 56.0)
+            role="img" aria-label=(label) {
+            @for (value, text) in &axis.ticks {
+                line x1="0" x2=(width) y1=(down(*value)) y2=(down(*value)) stroke="currentColor"
+                    opacity="0.15" {}
+                text x="-6" y=(down(*value)) text-anchor="end" dominant-baseline="middle" {
+                    (text) " " (unit)
+                }
+            }
+            @for (index, (name, [estimate, low, high])) in points.iter().enumerate() {
+                @let across = px((index as f64 + 0.5) * step);
+                g {
+                    title { (format!("{name}: {estimate:.2} {unit}, {low:.2} to {high:.2}")) }
+                    line x1=(across) x2=(across) y1=(down(*low)) y2=(down(*high)) stroke="var(--link)"
+                        stroke-width="4" {}
+                    circle cx=(across) cy=(down(*estimate)) r="4.5" fill="var(--ink)" {}
+                }
+                @if index % every == 0 {
+                    text x=(across) y=(height + 18.0) text-anchor="middle" { (name) }
+                }
+            }
+            line x1="0" x2=(width) y1=(height) y2=(height) stroke="currentColor" opacity="0.5" {}
+        }
+    }
+}
+
 /// A line chart's axis.
 pub(crate) struct Axis<'a> {
     pub(crate) name: &'a str,

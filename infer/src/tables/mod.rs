@@ -6,7 +6,7 @@
 //! | as the key | every plain key | string, unsigned 32 bits or double |
 //! | `error_kind`, `error_message` | `error` | string |
 //! | `reasons`, `signature_coverage` | lists | list of strings |
-//! | `regions` | `regions` | list of `frame, x0, y0, x1, y1, score` |
+//! | `regions` | `regions` | list of `frame, x0, y0, x1, y1, score, neighbours` |
 //! | `families` | `families` | map from string to double |
 //! | `findings` | `findings` | list of `code, severity, message` |
 //! | `signature_status` | `signature` | string |

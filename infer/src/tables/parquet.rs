@@ -105,7 +105,7 @@ fn schema() -> String {
                 "required group element { required int32 frame (INTEGER(32,false)); \
                  required int32 x0 (INTEGER(32,false)); required int32 y0 (INTEGER(32,false)); \
                  required int32 x1 (INTEGER(32,false)); required int32 y1 (INTEGER(32,false)); \
-                 required double score; }",
+                 required double score; required int32 neighbours (INTEGER(32,false)); }",
             ),
             Kind::Numbers => format!(
                 "required group {name} (MAP) {{ repeated group key_value {{ \
@@ -215,7 +215,8 @@ fn write_column(
                 })
                 .write::<Int32Type>(group)?;
             }
-            Leaf::listed(&items, |item| real(item.get("score"))).write::<DoubleType>(group)
+            Leaf::listed(&items, |item| real(item.get("score"))).write::<DoubleType>(group)?;
+            Leaf::listed(&items, |item| whole(item.get("neighbours"))).write::<Int32Type>(group)
         }
         Kind::Numbers => {
             let items: Vec<Vec<Value>> = cells.iter().map(|cell| pairs(cell)).collect();

@@ -59,6 +59,9 @@ pub(crate) struct Row {
     pub(crate) device: String,
     #[serde(default)]
     pub(crate) ms: Durations,
+    /// Only in the records of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<[f64; 4]>,
 }
 
 /// Why an input could not be read.
@@ -74,6 +77,8 @@ pub(crate) struct Region {
     pub(crate) frame: u32,
     pub(crate) bbox: [u32; 4],
     pub(crate) score: f64,
+    #[serde(default)]
+    pub(crate) neighbours: u32,
 }
 
 /// Something noticed beside the pixels.
@@ -150,11 +155,13 @@ pub(super) fn example() -> Row {
                 frame: 0,
                 bbox: [1, 2, 3, 4],
                 score: 0.5,
+                neighbours: 0,
             },
             Region {
                 frame: 2,
                 bbox: [5, 6, 7, 8],
                 score: 0.75,
+                neighbours: 2,
             },
         ],
         families: BTreeMap::from([("gan".into(), 0.25), ("vq".into(), 0.75)]),
@@ -178,6 +185,7 @@ pub(super) fn example() -> Row {
             forward: 2.25,
             total: 4.0,
         },
+        place: None,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) mod tags {
     pub(in super::super) const IMAGER_PIXEL_SPACING: Tag = 0x0018_1164;
     pub(in super::super) const STUDY: Tag = 0x0020_000d;
     pub(in super::super) const SERIES: Tag = 0x0020_000e;
+    pub(in super::super) const IMAGE_POSITION: Tag = 0x0020_0032;
+    pub(in super::super) const IMAGE_ORIENTATION: Tag = 0x0020_0037;
     pub(in super::super) const SAMPLES: Tag = 0x0028_0002;
     pub(in super::super) const PHOTOMETRIC: Tag = 0x0028_0004;
     pub(in super::super) const PLANAR: Tag = 0x0028_0006;
@@ -55,7 +57,7 @@ pub(super) mod tags {
 
     /// Whether the value of `tag` is kept.
     pub(in super::super) fn wanted(tag: Tag) -> bool {
-        const SINGLE: [Tag; 34] = [
+        const SINGLE: [Tag; 36] = [
             TRANSFER_SYNTAX,
             MEDIA_CLASS,
             SOP_CLASS,
@@ -65,6 +67,8 @@ pub(super) mod tags {
             IMAGER_PIXEL_SPACING,
             STUDY,
             SERIES,
+            IMAGE_POSITION,
+            IMAGE_ORIENTATION,
             SAMPLES,
             PHOTOMETRIC,
             PLANAR,

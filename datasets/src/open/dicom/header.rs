@@ -215,6 +215,46 @@ pub(super) fn info(path: &Path, set: &DataSet, header: &Header, notes: Vec<Strin
         pixel_spacing: spacing(set, tags::PIXEL_SPACING)
             .or(measured)
             .or_else(|| spacing(set, tags::IMAGER_PIXEL_SPACING)),
+        slice_place: place(
+            &set.numbers(tags::IMAGE_POSITION),
+            &set.numbers(tags::IMAGE_ORIENTATION),
+        ),
         notes,
+    }
+}
+
+/// Unit normal of a slice and its distance along it, PS3.3 C.7.6.2.1.1.
+fn place(position: &[f64], orientation: &[f64]) -> Option<[f64; 4]> {
+    let (&[x, y, z], &[a, b, c, d, e, f]) = (position, orientation) else {
+        return None;
+    };
+    let normal = [b * f - c * e, c * d - a * f, a * e - b * d];
+    let length = normal.iter().map(|side| side * side).sum::<f64>().sqrt();
+    if length < 1e-6 {
+        return None;
+    }
+    let [u, v, w] = normal.map(|side| side / length);
+    Some([u, v, w, u * x + v * y + w * z])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn slices_are_placed_along_their_normal() {
+        let axial = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        assert_eq!(
+            place(&[-9.0, 4.0, 12.5], &axial),
+            Some([0.0, 0.0, 1.0, 12.5])
+        );
+        // Half a turn about the first axis, and a matrix that is twice as long as it should be.
+        let turned = [2.0, 0.0, 0.0, 0.0, -2.0, 0.0];
+        assert_eq!(
+            place(&[0.0, 0.0, 3.0], &turned),
+            Some([0.0, 0.0, -1.0, -3.0])
+        );
+        assert_eq!(place(&[1.0, 2.0], &axial), None);
+        assert_eq!(place(&[1.0, 2.0, 3.0], &[0.0; 6]), None);
     }
 }
