@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 BORN = time.perf_counter()
@@ -122,6 +123,8 @@ def flush(run, group, logits):
 
 def main():
     args = arguments()
+    # TorchScript is deprecated, and what it still gains is PyTorch's due.
+    warnings.simplefilter("ignore", FutureWarning)
     files = []
     for path in args.paths:
         inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
