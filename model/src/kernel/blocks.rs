@@ -6,7 +6,6 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::geometry::LANES;
 use super::layer::each;
-use super::passes::moments;
 use super::scratch::{self, Slot};
 
 /// Side of a block.
@@ -67,6 +66,7 @@ pub(crate) fn statistics(
                                 stride,
                                 columns,
                                 magnitude,
+                                first: shift == 0 && row == 0,
                                 work: &mut *work,
                                 blocks: &mut *blocks,
                                 totals: &mut totals,
@@ -78,10 +78,13 @@ pub(crate) fn statistics(
                     });
                 });
             }
+            let blocks = [0, SIDE / 2].map(|shift| size.map(|side| (side - 2 * shift) / SIDE));
+            let count: usize = blocks.iter().map(|[rows, columns]| rows * columns).sum();
             let (means, spreads) = tile.split_at_mut(AREA);
             for ((mean, spread), total) in means.iter_mut().zip(spreads).zip(totals) {
-                *mean = total.mean as f32;
-                *spread = (total.squares / total.count + magnitude.epsilon).sqrt() as f32;
+                let [middle, variance] = total.moments(count as f64);
+                *mean = middle as f32;
+                *spread = (variance + magnitude.epsilon).sqrt() as f32;
             }
         },
     );
@@ -89,6 +92,7 @@ pub(crate) fn statistics(
 }
 
 /// Lays the pixels of a row of blocks out as `[y, x, block]`.
+// Not for a vector's dispatch: gathers of strided elements are slower than moves one by one.
 fn gather(pixels: &[f32], width: usize, columns: usize, stride: usize, blocks: &mut [f32]) {
     for (row, planes) in pixels
         .chunks(width)
@@ -115,21 +119,36 @@ fn pool(blocks: &[f32], stride: usize, cells: usize, row: usize, local: &mut [f3
     }
 }
 
-/// A running mean and sum of squares about it (Chan et al., 1979).
+/// Sums of one coefficient's differences from a value near its mean and of their squares, in as many
+/// parts as the widest vector has lanes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Running {
-    count: f64,
-    mean: f64,
-    squares: f64,
+    about: f32,
+    sums: [f32; LANES],
+    squares: [f32; LANES],
 }
 
 impl Running {
-    fn add(&mut self, count: f64, [sum, squares]: [f64; 2]) {
-        let total = self.count + count;
-        let shift = sum / count - self.mean;
-        self.mean += shift * count / total;
-        self.squares += squares + shift * shift * self.count * count / total;
-        self.count = total;
+    /// Adds the first `columns` values; what follows them is overwritten.
+    #[inline(always)]
+    fn add(&mut self, values: &mut [f32], columns: usize) {
+        values[columns..].fill(self.about);
+        for values in values.as_chunks::<LANES>().0 {
+            let parts = self.sums.iter_mut().zip(&mut self.squares);
+            for ((sum, square), value) in parts.zip(values) {
+                let difference = value - self.about;
+                *sum += difference;
+                *square += difference * difference;
+            }
+        }
+    }
+
+    /// The mean and the variance of `count` values.
+    fn moments(&self, count: f64) -> [f64; 2] {
+        let total = |parts: &[f32]| parts.iter().map(|&part| f64::from(part)).sum::<f64>();
+        let shift = total(&self.sums) / count;
+        let variance = total(&self.squares) / count - shift * shift;
+        [f64::from(self.about) + shift, variance.max(0.0)]
     }
 }
 
@@ -139,6 +158,8 @@ struct Transform<'a> {
     stride: usize,
     columns: usize,
     magnitude: Magnitude,
+    /// Whether the totals begin with it.
+    first: bool,
     work: &'a mut [f32],
     blocks: &'a mut [f32],
     totals: &'a mut [Running; AREA],
@@ -180,8 +201,12 @@ impl WithSimd for Transform<'_> {
         for value in self.blocks.iter_mut() {
             *value = (logarithm(value.abs() + floor) + offset) * scale;
         }
-        for (values, total) in self.blocks.chunks_exact(stride).zip(self.totals) {
-            total.add(self.columns as f64, moments(simd, &values[..self.columns]));
+        let coefficients = self.blocks.chunks_exact_mut(stride);
+        for (values, total) in coefficients.zip(self.totals) {
+            if self.first {
+                total.about = values[..self.columns].iter().sum::<f32>() / self.columns as f32;
+            }
+            total.add(values, self.columns);
         }
     }
 }

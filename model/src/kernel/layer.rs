@@ -1,4 +1,4 @@
-//! Convolution, normalisation, residual and rectifier over a batch.
+//! Convolution, normalisation, residual and rectifier over a batch, in training.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -14,51 +14,6 @@ use super::taps::{BLOCK, Taps, pack, padded_positions};
 /// Positions that one share of the weights' gradient spans at least, where several samples are
 /// taken together so that the sums across a vector's lanes cost little.
 const SHARE: usize = 1024;
-
-/// What follows a convolution with known statistics: `conv · scale + shift + residual`, rectified.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tail<'a> {
-    /// Factor and summand of every output channel.
-    pub scale: &'a [f32],
-    pub shift: &'a [f32],
-    /// Added to the output; of its shape.
-    pub residual: Option<&'a [f32]>,
-    pub rectify: bool,
-}
-
-/// Convolution with known statistics.
-///
-/// # Shapes
-/// - `input`: `[batch, inputs, height, width]`
-/// - `weight`: `[outputs, inputs, kernel, kernel]`
-/// - output: `[batch, outputs, height / stride, width / stride]`
-pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], tail: Tail<'_>) -> Vec<f32> {
-    let arch = Arch::new();
-    let (offsets, packed) = (g.offsets(), pack_forward(g, weight));
-    let plane = g.output_plane();
-    let mut output = pool::take(batch(g, input) * g.outputs * plane);
-    let jobs = samples(g, input)
-        .zip(output.chunks_exact_mut(g.outputs * plane))
-        .enumerate()
-        .collect();
-    each(jobs, |(sample, (input, output))| {
-        convolve(arch, g, (&offsets, &packed), input, |channel, flat| {
-            let at = channel * plane;
-            let residual = tail.residual;
-            arch.dispatch(Finish {
-                source: flat,
-                pitch: g.pitch(),
-                width: g.output_size()[1],
-                scale: tail.scale[channel],
-                shift: tail.shift[channel],
-                residual: residual.map(|r| &r[sample * g.outputs * plane + at..][..plane]),
-                rectify: tail.rectify,
-                output: &mut output[at..at + plane],
-            });
-        });
-    });
-    output
-}
 
 /// Affine parameters of a normalisation by the batch's own statistics, and what follows it.
 #[derive(Debug, Clone, Copy)]
@@ -444,11 +399,14 @@ fn combine(moments: &[Vec<[f64; 2]>], plane: usize) -> (Vec<f32>, Vec<f32>) {
         .unzip()
 }
 
-fn batch(g: &Geometry, input: &[f32]) -> usize {
+pub(super) fn batch(g: &Geometry, input: &[f32]) -> usize {
     input.len() / (g.inputs * g.input_plane())
 }
 
-fn samples<'a>(g: &Geometry, input: &'a [f32]) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+pub(super) fn samples<'a>(
+    g: &Geometry,
+    input: &'a [f32],
+) -> impl Iterator<Item = &'a [f32]> + use<'a> {
     input.chunks_exact(g.inputs * g.input_plane())
 }
 

@@ -10,7 +10,9 @@
 //! - [`Geometry`]: where the taps of a convolution lie.
 //! - [`taps`]: many channels from many taps (forward, and the gradient of the input).
 //! - [`correlate`]: the gradient of the weights.
-//! - [`layer`]: convolution, normalisation, residual and rectifier over a batch.
+//! - [`infer`]: convolution, normalisation, residual and rectifier over a batch, with known statistics;
+//!   most of them by [`winograd`].
+//! - [`layer`]: the same in training, forward and backward.
 //! - [`stem`], [`blocks`]: the fixed filters before the first parameters.
 //!
 //! Batches are cut at places that depend on shapes alone and sums are taken in a fixed order:
@@ -19,6 +21,7 @@
 pub(crate) mod blocks;
 mod correlate;
 mod geometry;
+pub(crate) mod infer;
 pub(crate) mod layer;
 mod passes;
 mod planes;
@@ -26,6 +29,7 @@ pub(crate) mod pool;
 mod scratch;
 pub(crate) mod stem;
 mod taps;
+mod winograd;
 
 pub(crate) use geometry::Geometry;
 

@@ -3,88 +3,98 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::geometry::Geometry;
-use super::layer::{convolve, each, pack_forward};
+use super::layer::each;
+use super::planes::{SLACK, pad_input};
 use super::pool;
+use super::scratch::{self, Slot};
 
-/// `min(max(source · gain, -1), 1)` of rows a pitch apart, into dense rows.
-struct Truncate<'a> {
-    source: &'a [f32],
+/// Channels: pixels and four residuals.
+pub(crate) const CHANNELS: usize = 5;
+
+/// Pixels, scaled to [-1, 1], beside their residuals: the differences to the neighbour on the right,
+/// below and on the diagonal, and the second-order residual `-¼ [1, -2, 1]ᵀ [1, -2, 1]`, with zeros
+/// outside, times `gain` and truncated to [-1, 1].
+///
+/// # Shapes
+/// - `pixels`: `[batch, 1, height, width]` in `[0, 1]`
+/// - output: `[batch, 5, height, width]`
+pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], gain: f32) -> Vec<f32> {
+    let arch = Arch::new();
+    let plane = size[0] * size[1];
+    let mut output = pool::take(pixels.len() * CHANNELS);
+    let jobs = pixels
+        .chunks_exact(plane)
+        .zip(output.chunks_exact_mut(CHANNELS * plane))
+        .collect();
+    each(jobs, |(pixels, output): (&[f32], &mut [f32])| {
+        let g = Geometry {
+            inputs: 1,
+            outputs: CHANNELS,
+            size,
+            kernel: 3,
+            stride: 1,
+        };
+        scratch::with(Slot::Input, g.padded() + SLACK, |padded| {
+            pad_input(&g, pixels, padded);
+            arch.dispatch(Residuals {
+                padded,
+                pitch: g.pitch(),
+                width: size[1],
+                gain,
+                output,
+            });
+        });
+    });
+    output
+}
+
+/// All channels of one sample.
+struct Residuals<'a> {
+    /// Rows a pitch apart, a row and a column of zeros before and after.
+    padded: &'a [f32],
     pitch: usize,
     width: usize,
     gain: f32,
+    /// `[5, height, width]`
     output: &'a mut [f32],
 }
 
-impl WithSimd for Truncate<'_> {
+impl WithSimd for Residuals<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // Over many slices at once.
     fn with_simd<S: Simd>(self, _: S) {
-        let rows = self.output.chunks_exact_mut(self.width);
-        for (to, from) in rows.zip(self.source.chunks(self.pitch)) {
-            for (to, from) in to.iter_mut().zip(from) {
-                let value = *from * self.gain;
-                let value = if value < -1.0 { -1.0 } else { value };
-                *to = if value > 1.0 { 1.0 } else { value };
+        let (width, pitch, gain) = (self.width, self.pitch, self.gain);
+        let (centred, rest) = self.output.split_at_mut(self.output.len() / CHANNELS);
+        let (right, rest) = rest.split_at_mut(centred.len());
+        let (below, rest) = rest.split_at_mut(centred.len());
+        let (diagonal, second) = rest.split_at_mut(centred.len());
+        let rows = centred.chunks_exact_mut(width);
+        let rows = rows.zip(right.chunks_exact_mut(width));
+        let rows = rows.zip(below.chunks_exact_mut(width));
+        let rows = rows.zip(diagonal.chunks_exact_mut(width));
+        let rows = rows.zip(second.chunks_exact_mut(width));
+        for (y, ((((centred, right), below), diagonal), second)) in rows.enumerate() {
+            let row = |y: usize| &self.padded[y * pitch..][..width + 2];
+            let (above, here, under) = (row(y), row(y + 1), row(y + 2));
+            for x in 0..width {
+                let pixel = here[x + 1];
+                centred[x] = pixel * 2.0 - 1.0;
+                right[x] = truncated(here[x + 2] - pixel, gain);
+                below[x] = truncated(under[x + 1] - pixel, gain);
+                diagonal[x] = truncated(under[x + 2] - pixel, gain);
+                let corners = above[x] + above[x + 2] + (under[x] + under[x + 2]);
+                let edges = above[x + 1] + under[x + 1] + (here[x] + here[x + 2]);
+                second[x] = truncated(0.5 * edges - 0.25 * corners - pixel, gain);
             }
         }
     }
 }
 
-/// `2 · source - 1`
-struct Centre<'a> {
-    source: &'a [f32],
-    output: &'a mut [f32],
-}
-
-impl WithSimd for Centre<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (to, from) in self.output.iter_mut().zip(self.source) {
-            *to = *from * 2.0 - 1.0;
-        }
-    }
-}
-
-/// Pixels, scaled to [-1, 1], beside their residuals.
-///
-/// # Shapes
-/// - `pixels`: `[batch, 1, height, width]` in `[0, 1]`
-/// - `kernels`: `[residuals, 3, 3]`
-/// - output: `[batch, 1 + residuals, height, width]`
-pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], kernels: &[f32], gain: f32) -> Vec<f32> {
-    let arch = Arch::new();
-    let g = Geometry {
-        inputs: 1,
-        outputs: kernels.len() / 9,
-        size,
-        kernel: 3,
-        stride: 1,
-    };
-    let (offsets, packed) = (g.offsets(), pack_forward(&g, kernels));
-    let plane = g.input_plane();
-    let mut output = pool::take(pixels.len() * (1 + g.outputs));
-    let jobs = pixels
-        .chunks_exact(plane)
-        .zip(output.chunks_exact_mut((1 + g.outputs) * plane))
-        .collect();
-    each(jobs, |(pixels, output): (&[f32], &mut [f32])| {
-        let (centred, residuals) = output.split_at_mut(plane);
-        arch.dispatch(Centre {
-            source: pixels,
-            output: centred,
-        });
-        convolve(arch, &g, (&offsets, &packed), pixels, |channel, flat| {
-            arch.dispatch(Truncate {
-                source: flat,
-                pitch: g.pitch(),
-                width: size[1],
-                gain,
-                output: &mut residuals[channel * plane..][..plane],
-            });
-        });
-    });
-    output
+#[inline(always)]
+fn truncated(value: f32, gain: f32) -> f32 {
+    let value = value * gain;
+    let value = if value < -1.0 { -1.0 } else { value };
+    if value > 1.0 { 1.0 } else { value }
 }

@@ -2,7 +2,8 @@
 
 use super::correlate::Correlate;
 use super::geometry::Geometry;
-use super::layer::{self, Norm, Saved, Tail};
+use super::infer::{self, Tail};
+use super::layer::{self, Norm, Saved};
 use super::passes::Moments;
 use super::taps::{BLOCK, Taps, padded_positions};
 
@@ -105,7 +106,7 @@ fn forward_matches_the_reference() {
                     residual,
                     rectify,
                 };
-                let found = layer::forward(&g, &input, &weight, tail);
+                let found = infer::forward(&g, &input, &weight, tail);
                 let mut expected = reference(&g, batch, &input, &weight);
                 for (at, value) in expected.iter_mut().enumerate() {
                     let c = at / g.output_plane() % g.outputs;
@@ -359,4 +360,51 @@ fn the_number_of_threads_does_not_change_a_bit() {
         pool.build().unwrap().install(run)
     });
     assert!(one == many);
+}
+
+#[test]
+fn neither_threads_nor_strips_change_a_bit_of_a_forward_pass() {
+    for (kernel, stride, size) in [(3, 1, [40, 26]), (3, 1, [34, 19]), (3, 2, [96, 64])] {
+        let g = Geometry {
+            inputs: 7,
+            outputs: 9,
+            size,
+            kernel,
+            stride,
+        };
+        let batch = 5;
+        let input = noise(batch * g.inputs * g.input_plane(), 1);
+        let weight = noise(g.outputs * g.taps(), 2);
+        let (scale, shift) = (noise(g.outputs, 3), noise(g.outputs, 4));
+        let tail = Tail {
+            scale: &scale,
+            shift: &shift,
+            residual: None,
+            rectify: true,
+        };
+        let [one, many] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let run = || infer::forward(&g, &input, &weight, tail);
+            pool.build().unwrap().install(run)
+        });
+        assert!(one == many, "{g:?}");
+        // Rows of the input that end where a strip would not: what lies above is the same.
+        let rows = size[0] / 2;
+        let rows = rows - rows % 2;
+        let half = Geometry {
+            size: [rows, size[1]],
+            ..g
+        };
+        let upper: Vec<f32> = input
+            .chunks_exact(g.input_plane())
+            .flat_map(|plane| &plane[..half.input_plane()])
+            .copied()
+            .collect();
+        let upper = infer::forward(&half, &upper, &weight, tail);
+        let planes = upper.chunks_exact(half.output_plane());
+        for (half_plane, plane) in planes.zip(one.chunks_exact(g.output_plane())) {
+            let same = half_plane.len() - half.output_size()[1];
+            assert!(half_plane[..same] == plane[..same], "{g:?}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
 
 use super::flex::{Dense, tensor};
-use crate::filters::{BLOCK, RESIDUAL_KERNELS, RESIDUALS, wave};
+use crate::filters::{BLOCK, RESIDUALS, wave};
 use crate::frequency::Magnitude;
 use crate::kernel::{blocks, stem};
 
@@ -15,8 +15,13 @@ use crate::kernel::{blocks, stem};
 pub(crate) fn beside_residuals(pixels: &Tensor<4>, gain: f64) -> Option<Tensor<4>> {
     let [batch, _, height, width] = pixels.dims();
     let values = dense(pixels)?;
-    let size = [height, width];
-    let found = stem::residuals(values.values(), size, &RESIDUAL_KERNELS, gain as f32);
+    const {
+        assert!(
+            1 + RESIDUALS == stem::CHANNELS,
+            "the kernel is for these residuals"
+        );
+    }
+    let found = stem::residuals(values.values(), [height, width], gain as f32);
     Some(like(
         pixels,
         tensor(found, [batch, 1 + RESIDUALS, height, width]),

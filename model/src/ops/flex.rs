@@ -7,7 +7,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::{
     Gradients, InferenceOps, Inputs, LayerKernels, LayerOptions, Saved, Trained, Wanted, composed,
 };
-use crate::kernel::{Geometry, layer, pool};
+use crate::kernel::{Geometry, infer, layer, pool};
 
 impl InferenceOps for Flex {
     fn layer(
@@ -58,13 +58,13 @@ fn infer(
             (scale as f32, shift as f32)
         })
         .unzip();
-    let tail = layer::Tail {
+    let tail = infer::Tail {
         scale: &scale,
         shift: &shift,
         residual: residual.as_ref().map(Dense::values),
         rectify: options.rectify,
     };
-    let output = layer::forward(&geometry, input.values(), weight.values(), tail);
+    let output = infer::forward(&geometry, input.values(), weight.values(), tail);
     input.recycle();
     if let Some(residual) = residual {
         residual.recycle();
