@@ -77,10 +77,18 @@ pub(crate) fn print(arguments: &ModelArgs) -> Result<ExitStatus, ScanError> {
 }
 
 fn json(checkpoint: &Checkpoint) -> Result<String, ScanError> {
+    // Some thousand numbers that say nothing to a reader stay in the file.
+    let mut card = checkpoint.card.clone();
+    if let Some(known) = &mut card.out_of_distribution {
+        for values in [&mut known.mean, &mut known.scale, &mut known.reduction] {
+            values.clear();
+        }
+        known.components.clear();
+    }
     let described = Described {
         sha256: &checkpoint.sha256,
         parameters: checkpoint.parameters(),
-        card: &checkpoint.card,
+        card: &card,
     };
     let mut text = serde_json::to_string_pretty(&described)
         .map_err(|error| ScanError::Stdout(error.into()))?;
