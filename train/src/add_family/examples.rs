@@ -190,7 +190,13 @@ impl Examples {
 
     /// One manifest of the old data, as the recipe admits them, and of what is added; every image
     /// states its split. The recipe that goes with it filters nothing any more.
-    pub(super) fn join(&self, replay: Manifest, own: &Recipe, card: &Card) -> (Recipe, Manifest) {
+    pub(super) fn join(
+        &self,
+        replay: Manifest,
+        own: &Recipe,
+        card: &Card,
+        caveats: &mut Vec<String>,
+    ) -> (Recipe, Manifest) {
         let splits = assign_splits(&replay.entries, &own.split);
         let mut of: BTreeMap<String, Split> = BTreeMap::new();
         let mut entries = Vec::new();
@@ -206,7 +212,19 @@ impl Examples {
                 entries.push(entry);
             }
         }
-        entries.extend(self.split(&of, own.split.seed));
+        let (added, torn) = self.split(&of, own.split.seed);
+        entries.extend(added);
+        if torn > 0 {
+            caveats.push(format!(
+                "{torn} held-out examples were made of patients that the detector was trained on"
+            ));
+        }
+        // Forgeries of that name would stand beside the examples.
+        let judged = recipe
+            .forge
+            .without(std::slice::from_ref(&self.family))
+            .judged;
+        recipe.forge.judged = judged;
         let data = &mut recipe.data;
         data.sets.clear();
         data.licences.clear();
@@ -221,66 +239,70 @@ impl Examples {
         )
     }
 
-    /// The examples with their splits: groups of the old data stay on their side, of the others a
-    /// quarter is held out, in each class.
-    fn split(&self, of: &BTreeMap<String, Split>, seed: u64) -> Vec<Entry> {
+    /// The examples with their splits. Groups that the old data hold out stay held out; of the others a
+    /// quarter is, in each class, first those that were never trained on. A held-out example whose
+    /// group is trained on becomes a group of its own; the second value counts those.
+    fn split(&self, of: &BTreeMap<String, Split>, seed: u64) -> (Vec<Entry>, usize) {
         let mut held_out: BTreeSet<&str> = BTreeSet::new();
+        let mut torn: BTreeSet<&str> = BTreeSet::new();
         for manipulated in [true, false] {
-            let class: Vec<&Entry> = self
-                .entries
-                .iter()
-                .filter(|entry| entry.label.is_manipulated() == manipulated)
-                .collect();
+            let class = || {
+                let of_class = move |entry: &&Entry| entry.label.is_manipulated() == manipulated;
+                self.entries.iter().filter(of_class)
+            };
             let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
-            for entry in &class {
+            for entry in class() {
                 *sizes.entry(entry.unit()).or_default() += 1;
             }
-            let known = |unit: &str| {
-                let prescribed = class
-                    .iter()
-                    .find(|e| e.unit() == unit)
-                    .and_then(|e| e.split);
-                of.get(unit).copied().or(prescribed)
-            };
-            let goal = ((HELD_OUT * class.len() as f64).round() as usize).max(1);
+            let goal = ((HELD_OUT * class().count() as f64).round() as usize).max(1);
             let mut have = 0;
-            let mut free: Vec<(&str, usize)> = Vec::new();
+            // Trained on or not, then by hash.
+            let mut order: Vec<(bool, [u8; 32], &str, usize)> = Vec::new();
             for (unit, size) in sizes {
-                match known(unit) {
-                    Some(Split::Train) => {}
+                match of.get(unit) {
                     Some(Split::Validation | Split::Test) => {
                         held_out.insert(unit);
                         have += size;
                     }
-                    None if held_out.contains(unit) => have += size,
-                    None => free.push((unit, size)),
+                    _ if held_out.contains(unit) => have += size,
+                    known => {
+                        let mut digest = Sha256::new();
+                        digest.update(seed.to_le_bytes());
+                        digest.update(unit.as_bytes());
+                        order.push((known.is_some(), digest.finalize().into(), unit, size));
+                    }
                 }
             }
-            free.sort_by_cached_key(|(unit, _)| {
-                let mut digest = Sha256::new();
-                digest.update(seed.to_le_bytes());
-                digest.update(unit.as_bytes());
-                <[u8; 32]>::from(digest.finalize())
-            });
-            for (unit, size) in free {
+            order.sort_unstable();
+            for (trained_on, _, unit, size) in order {
                 if have >= goal {
                     break;
                 }
                 held_out.insert(unit);
+                if trained_on {
+                    torn.insert(unit);
+                }
                 have += size;
             }
         }
-        let split = |entry: &Entry| match held_out.contains(entry.unit()) {
-            true => Split::Test,
-            false => Split::Train,
-        };
-        self.entries
+        let entries: Vec<Entry> = self
+            .entries
             .iter()
-            .map(|entry| Entry {
-                split: Some(split(entry)),
-                ..entry.clone()
+            .map(|entry| {
+                let mut entry = entry.clone();
+                let out = held_out.contains(entry.unit());
+                entry.split = Some(if out { Split::Test } else { Split::Train });
+                if torn.contains(entry.unit()) {
+                    entry.group = format!("held-out-{}", entry.unit());
+                }
+                entry
             })
-            .collect()
+            .collect();
+        let count = entries
+            .iter()
+            .filter(|entry| entry.group.starts_with("held-out-"))
+            .count();
+        (entries, count)
     }
 
     /// Counts what can be used of the examples.
@@ -291,6 +313,9 @@ impl Examples {
         let mut paired = BTreeSet::new();
         for sample in &dataset.samples {
             let entry = dataset.entry(sample);
+            if sample.entry >= dataset.listed {
+                continue;
+            }
             let training = dataset.splits[sample.entry] == Split::Train;
             if entry.generator == self.family {
                 fakes[usize::from(!training)].insert(sample.entry);

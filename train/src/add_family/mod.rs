@@ -88,7 +88,7 @@ pub fn add_family(
     for note in &found.notes {
         progress.note(note);
     }
-    let (recipe, manifest) = found.join(replay, &own, &old.card);
+    let (recipe, manifest) = found.join(replay, &own, &old.card, &mut caveats);
     let bar = progress.bar("reading images");
     let dataset = Dataset::of(manifest, &options.manifest, &recipe, &bar)?;
     bar.finish_and_clear();
