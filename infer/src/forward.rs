@@ -19,6 +19,8 @@ pub(crate) struct TileScore {
     pub(crate) map: Vec<f32>,
     /// Columns of the map.
     pub(crate) columns: usize,
+    /// What tells known tiles from others; see [`veraray_model::Detection::features`].
+    pub(crate) features: Vec<f32>,
 }
 
 /// Something that scores tiles.
@@ -106,15 +108,19 @@ fn pass(
     let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
     let detection = detector.forward(input);
     let [_, rows, columns] = detection.map.dims();
+    let [_, count] = detection.features.dims();
     let logits = read(detection.logits)?;
     let map = read(detection.map)?;
+    let features = read(detection.features)?;
     Ok(logits
         .into_iter()
         .zip(map.chunks_exact((rows * columns).max(1)))
-        .map(|(logit, cells)| TileScore {
+        .zip(features.chunks_exact(count.max(1)))
+        .map(|((logit, cells), features)| TileScore {
             logit,
             map: cells.iter().map(|&cell| sigmoid(cell)).collect(),
             columns,
+            features: features.to_vec(),
         })
         .collect())
 }

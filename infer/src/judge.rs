@@ -1,6 +1,6 @@
 //! From scores to a verdict.
 
-use veraray_model::{Calibration, Pooling};
+use veraray_model::{Calibration, OutOfDistribution, Pooling, Unfamiliarity};
 
 use crate::agreement::{lone, supported};
 use crate::frames::ScoredFrame;
@@ -32,6 +32,8 @@ pub(crate) struct Rules {
     pub(crate) pooling: Pooling,
     /// Modalities the detector was trained on.
     pub(crate) modalities: Vec<String>,
+    /// Which images the detector knows, where the checkpoint says it.
+    pub(crate) known: Option<OutOfDistribution>,
     /// Whether doubtful verdicts are withheld.
     pub(crate) abstain: bool,
 }
@@ -61,7 +63,8 @@ impl Rules {
         if !(logit.is_finite() && score.is_finite()) {
             return None;
         }
-        let doubts = self.doubts(score, modality);
+        let mut doubts = self.doubts(score, modality);
+        doubts.extend(self.unfamiliar(frames));
         let lone = lone(&logits.iter().map(|&z| self.flags(z)).collect::<Vec<_>>());
         let Operating {
             threshold,
@@ -140,6 +143,18 @@ impl Rules {
         }
     }
 
+    /// Why the image is unlike those that the detector knows.
+    fn unfamiliar(&self, frames: &[ScoredFrame]) -> Vec<String> {
+        let Some(known) = &self.known else {
+            return Vec::new();
+        };
+        let tiles = frames.iter().flat_map(|frame| &frame.tiles);
+        let measured = tiles.map(|tile| known.measure(&tile.score.features));
+        Unfamiliarity::mean(measured)
+            .map(|found| wording::unfamiliar(found, known))
+            .unwrap_or_default()
+    }
+
     /// Reasons to withhold a verdict.
     fn doubts(&self, score: f64, modality: Option<&str>) -> Vec<String> {
         let mut doubts = Vec::new();
@@ -179,6 +194,7 @@ mod tests {
             },
             pooling: Pooling::Mean,
             modalities: vec!["CR".into()],
+            known: None,
             abstain: true,
         }
     }
@@ -195,6 +211,7 @@ mod tests {
                 logit,
                 map,
                 columns: 4,
+                features: Vec::new(),
             },
         };
         ScoredFrame {
@@ -248,6 +265,41 @@ mod tests {
         rules.calibration.abstention_band = None;
         assert_eq!(judge(&rules, Some("cr ")).verdict, Verdict::Synthetic);
         assert_eq!(judge(&rules, None).verdict, Verdict::Synthetic);
+    }
+
+    #[test]
+    fn what_the_detector_does_not_know_is_refused_unless_told_not_to() {
+        let mut rules = rules(0.5);
+        rules.known = Some(OutOfDistribution {
+            mean: vec![0.0; 2],
+            scale: vec![1.0; 2],
+            components: vec![vec![1.0, 0.0]],
+            variances: vec![1.0],
+            rest: 1.0,
+            reduction: vec![0.0, 1.0],
+            limits: [2.0, 0.5],
+            refused: [0.01; 2],
+            images: 100,
+        });
+        let judge = |rules: &Rules, features: [f32; 2]| {
+            let mut frame = frame(2.0, 0);
+            frame.tiles[0].score.features = features.to_vec();
+            rules.judge(&[frame], 1, None).unwrap()
+        };
+        assert_eq!(judge(&rules, [0.1, 0.1]).verdict, Verdict::Synthetic);
+        let reduced = judge(&rules, [0.1, 0.75]);
+        assert_eq!(reduced.verdict, Verdict::Abstain);
+        assert!(
+            reduced.reasons[0].contains("0.75, limit 0.50"),
+            "{reduced:?}"
+        );
+        let strange = judge(&rules, [9.0, 0.0]);
+        assert_eq!(strange.verdict, Verdict::Abstain);
+        assert!(strange.reasons[0].contains("limit 2.00"), "{strange:?}");
+        rules.abstain = false;
+        let judgement = judge(&rules, [9.0, 0.0]);
+        assert_eq!(judgement.verdict, Verdict::Synthetic);
+        assert_eq!(judgement.reasons.len(), 2);
     }
 
     #[test]

@@ -77,10 +77,18 @@ pub(crate) fn print(arguments: &ModelArgs) -> Result<ExitStatus, ScanError> {
 }
 
 fn json(checkpoint: &Checkpoint) -> Result<String, ScanError> {
+    // Some thousand numbers that say nothing to a reader stay in the file.
+    let mut card = checkpoint.card.clone();
+    if let Some(known) = &mut card.out_of_distribution {
+        for values in [&mut known.mean, &mut known.scale, &mut known.reduction] {
+            values.clear();
+        }
+        known.components.clear();
+    }
     let described = Described {
         sha256: &checkpoint.sha256,
         parameters: checkpoint.parameters(),
-        card: &checkpoint.card,
+        card: &card,
     };
     let mut text = serde_json::to_string_pretty(&described)
         .map_err(|error| ScanError::Stdout(error.into()))?;
@@ -132,10 +140,22 @@ fn thresholds(text: &mut String, card: &Card) -> fmt::Result {
             "  none measured; images are flagged from a score of 0.5"
         )?;
     }
-    match card.calibration.abstention_band {
-        Some([low, high]) => writeln!(text, "  scores from {low:.4} to {high:.4} are not judged"),
-        None => Ok(()),
+    if let Some([low, high]) = card.calibration.abstention_band {
+        writeln!(text, "  scores from {low:.4} to {high:.4} are not judged")?;
     }
+    if let Some(known) = &card.out_of_distribution {
+        writeln!(
+            text,
+            "  images unlike those it knows are not judged: distance above {:.2}, reduction above {:.2} ({} of \
+             {} validation images, {} after delivery)",
+            known.limits[0],
+            known.limits[1],
+            percent((known.refused[0] * 1000.0).round() / 1000.0),
+            known.images,
+            percent((known.refused[1] * 1000.0).round() / 1000.0)
+        )?;
+    }
+    Ok(())
 }
 
 fn data(text: &mut String, card: &Card) -> fmt::Result {
@@ -154,6 +174,18 @@ fn data(text: &mut String, card: &Card) -> fmt::Result {
     )?;
     if !provenance.manifest_sha256.is_empty() {
         writeln!(text, "  manifest sha256 {}", provenance.manifest_sha256)?;
+    }
+    for added in &provenance.added {
+        writeln!(
+            text,
+            "  {} added from {} examples ({} held out) in {} steps to {} ({})",
+            added.family,
+            added.examples[0],
+            added.examples[1],
+            added.steps,
+            added.parent[0],
+            added.parent[1]
+        )?;
     }
     for row in &provenance.data {
         let made_by = match row.generator.as_str() {

@@ -63,7 +63,8 @@ pub struct ScanArgs {
     /// Tolerated share of false alarms among authentic images; picks the threshold [default: 0.01]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub max_fpr: Option<f64>,
-    /// Whether to withhold a verdict on scores too close to call and on untrained modalities
+    /// Whether to withhold a verdict on scores too close to call, untrained modalities and images unlike
+    /// any of training
     #[arg(long, value_enum, default_value_t = AbstainArg::On)]
     pub abstain: AbstainArg,
     /// Judge every decided image again after harmless re-encodings (JPEG 90, half a percent smaller, a

@@ -174,6 +174,7 @@ impl Judge {
                 operating,
                 pooling: card.input.pooling,
                 modalities: card.modalities,
+                known: card.out_of_distribution,
                 abstain: abstain == AbstainArg::On,
             },
             spec: card.input,

@@ -198,6 +198,7 @@ mod tests {
             logit: 1.0,
             map,
             columns: 6,
+            features: Vec::new(),
         };
         let tile = ScoredTile {
             height: 64,

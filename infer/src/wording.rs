@@ -1,5 +1,7 @@
 //! Reasons in plain words, for the radiologist who reads them.
 
+use veraray_model::{OutOfDistribution, Unfamiliarity};
+
 use crate::Region;
 use crate::frames::ScoredFrame;
 
@@ -107,6 +109,26 @@ pub(crate) fn unstable(change: &str, [before, after]: [f64; 2], threshold: f64) 
         "the verdict does not hold: after {change} the score is {changed} instead of {shown}, {side} \
          the threshold {limit}"
     )
+}
+
+/// Why an image is unlike those that the detector knows; nothing when it is not.
+pub(crate) fn unfamiliar(found: Unfamiliarity, known: &OutOfDistribution) -> Vec<String> {
+    let [far, reduced] = known.exceeded(found);
+    let mut reasons = Vec::new();
+    if far {
+        let [distance, limit] = apart(found.distance, known.limits[0]);
+        reasons.push(format!(
+            "unlike any image the detector knows: distance {distance}, limit {limit} (1 is typical)"
+        ));
+    }
+    if reduced {
+        let [measure, limit] = apart(found.reduction, known.limits[1]);
+        reasons.push(format!(
+            "unlike any image the detector knows: it looks reduced and enlarged again further than \
+             those, distance {measure}, limit {limit} (0 is typical)"
+        ));
+    }
+    reasons
 }
 
 /// Says that not every frame was looked at.

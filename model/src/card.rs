@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DetectorConfig, InputSpec};
+use crate::{DetectorConfig, InputSpec, OutOfDistribution};
 
 /// Version of the checkpoint format written by this crate.
 pub const FORMAT_VERSION: u32 = 1;
@@ -39,6 +39,9 @@ pub struct Card {
     /// What the calibration was made on, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_set: Option<CalibrationSet>,
+    /// Which images the detector knows, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_distribution: Option<OutOfDistribution>,
 }
 
 /// What a calibration was made on: enough to tell later whether a site's images still look alike.
@@ -108,6 +111,28 @@ pub struct Provenance {
     pub epoch: usize,
     /// What it was trained on.
     pub data: Vec<DataSummary>,
+    /// Families added afterwards from few examples, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<AddedFamily>,
+}
+
+/// A family that a finished checkpoint was taught from few examples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AddedFamily {
+    /// Name and SHA-256 of the checkpoint before.
+    pub parent: [String; 2],
+    /// The family.
+    pub family: String,
+    /// Examples trained on and held out.
+    pub examples: [usize; 2],
+    /// Authentic images that were given to match them, held-out ones included.
+    pub authentic: usize,
+    /// Steps of optimisation.
+    pub steps: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Seed of draws and augmentation.
+    pub seed: u64,
 }
 
 /// One row of the training data: how many images of one label, family, source and licence.

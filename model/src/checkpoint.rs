@@ -178,6 +178,10 @@ fn read_card(bytes: &[u8], origin: &str) -> Result<Card, ModelError> {
     if let Some(fault) = card.calibration.fault() {
         return Err(not(&fault));
     }
+    let known = card.out_of_distribution.as_ref();
+    if let Some(fault) = known.and_then(|known| known.fault(card.architecture.features())) {
+        return Err(not(&fault));
+    }
     Ok(card)
 }
 

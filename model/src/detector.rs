@@ -40,6 +40,12 @@ impl Default for DetectorConfig {
 }
 
 impl DetectorConfig {
+    /// Number of values in a row of [`Detection::features`].
+    #[must_use]
+    pub fn features(&self) -> usize {
+        2 * self.fused + self.frequency_global + FrequencyBranch::STATISTICS
+    }
+
     /// Builds a detector with fresh weights.
     ///
     /// # Errors
@@ -86,6 +92,9 @@ pub struct Detection {
     pub logits: Tensor<1>,
     /// `[batch, height / 16, width / 16]`: the same by place.
     pub map: Tensor<3>,
+    /// `[batch, features]`: what the logit is made of, then the block statistics of the tile; see
+    /// [`DetectorConfig::features`].
+    pub features: Tensor<2>,
 }
 
 /// Weights of the terms of [`Detector::loss`].
@@ -145,7 +154,7 @@ impl Detector {
     #[must_use]
     pub fn forward(&self, pixels: Tensor<4>) -> Detection {
         let spatial = self.spatial.forward(pixels.clone());
-        let (local, global) = self.frequency.forward(pixels);
+        let (local, global, statistics) = self.frequency.forward(pixels);
         let fused = self.fuse.forward(Tensor::cat(vec![spatial, local], 1));
         let [batch, channels, height, width] = fused.dims();
         let map = self
@@ -161,10 +170,11 @@ impl Detector {
             ],
             1,
         );
-        let logits = self.logit.forward(self.dropout.forward(features));
+        let logits = self.logit.forward(self.dropout.forward(features.clone()));
         Detection {
             logits: logits.reshape([batch]),
             map,
+            features: Tensor::cat(vec![features, statistics], 1),
         }
     }
 

@@ -44,6 +44,9 @@ pub(crate) struct FrequencyBranch {
 }
 
 impl FrequencyBranch {
+    /// Block statistics of a tile: mean and spread of every coefficient.
+    pub(crate) const STATISTICS: usize = 2 * COEFFICIENTS;
+
     pub(crate) fn new(local: usize, global: usize, device: &Device) -> Self {
         Self {
             local: ConvNorm::new([COEFFICIENTS, local], 1, 1, device),
@@ -53,12 +56,14 @@ impl FrequencyBranch {
 
     /// # Shapes
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
-    /// - output: by place `[batch, local, height / 16, width / 16]`, for the tile `[batch, global]`
-    pub(crate) fn forward(&self, pixels: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
+    /// - output: by place `[batch, local, height / 16, width / 16]`, for the tile `[batch, global]`, and
+    ///   the statistics behind the latter, `[batch, STATISTICS]`
+    pub(crate) fn forward(&self, pixels: Tensor<4>) -> (Tensor<4>, Tensor<2>, Tensor<2>) {
         let (local, statistics) = block_statistics(pixels);
         (
             self.local.forward(local),
-            relu(self.global.forward(statistics)),
+            relu(self.global.forward(statistics.clone())),
+            statistics,
         )
     }
 }

@@ -16,6 +16,7 @@ mod input;
 #[cfg(feature = "cpu")]
 mod kernel;
 mod ops;
+mod out_of_distribution;
 mod platt;
 mod pool;
 mod resample;
@@ -23,14 +24,15 @@ mod spatial;
 mod tiles;
 
 pub use card::{
-    Calibration, CalibrationSet, Card, DataSummary, Distribution, FORMAT_VERSION, FamilyMetrics,
-    OperatingPoint, Provenance,
+    AddedFamily, Calibration, CalibrationSet, Card, DataSummary, Distribution, FORMAT_VERSION,
+    FamilyMetrics, OperatingPoint, Provenance,
 };
 pub use checkpoint::Checkpoint;
 pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
+pub use out_of_distribution::{OutOfDistribution, Unfamiliarity};
 pub use platt::platt;
 pub use pool::Pooling;
 pub use resample::lanczos3;

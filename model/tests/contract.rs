@@ -44,6 +44,7 @@ fn card(architecture: DetectorConfig) -> Card {
         limits: Vec::new(),
         licence: "MIT OR Apache-2.0".into(),
         calibration_set: None,
+        out_of_distribution: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use veraray_datasets::Split;
+use veraray_datasets::{Entry, Split};
 use veraray_model::{
     Calibration, Card, DataSummary, FORMAT_VERSION, FamilyMetrics, Provenance, View,
 };
@@ -20,46 +20,19 @@ pub fn assemble(
     calibration: Calibration,
     metrics: Vec<FamilyMetrics>,
 ) -> Card {
-    let used: BTreeSet<usize> = dataset
-        .of_split(Split::Train)
-        .into_iter()
-        .map(|index| dataset.samples[index].entry)
-        .collect();
-    let mut counts: BTreeMap<[&str; 5], usize> = BTreeMap::new();
+    let data = summaries(dataset, &|_| true);
     let mut modalities = BTreeSet::new();
     let mut families = BTreeSet::new();
-    for &index in &used {
-        let entry = &dataset.entries[index];
-        let row = [
-            entry.label.as_str(),
-            &entry.generator,
-            &entry.source,
-            &entry.modality,
-            &entry.licence,
-        ];
-        *counts.entry(row).or_default() += 1;
-        modalities.extend(dicom_modalities(&entry.modality));
-        if entry.label.is_manipulated() {
-            families.insert(entry.generator.clone());
+    for row in &data {
+        modalities.extend(dicom_modalities(&row.modality));
+        if !row.generator.is_empty() {
+            families.insert(row.generator.clone());
         }
     }
     let forge = recipe.forge.without(&recipe.data.exclude_families);
     if forge.is_on() {
         families.extend(forge.families.iter().map(ToString::to_string));
     }
-    let data = counts
-        .into_iter()
-        .map(
-            |([label, generator, source, modality, licence], images)| DataSummary {
-                label: label.into(),
-                generator: generator.into(),
-                source: source.into(),
-                modality: modality.into(),
-                licence: licence.into(),
-                images,
-            },
-        )
-        .collect();
     let mut card = Card {
         format_version: FORMAT_VERSION,
         name: recipe.name.clone(),
@@ -76,14 +49,51 @@ pub fn assemble(
             device: device.into(),
             epoch,
             data,
+            added: Vec::new(),
         },
         metrics,
         limits: Vec::new(),
         licence: recipe.licence.clone(),
         calibration_set: None,
+        out_of_distribution: None,
     };
     card.limits = limits(&card);
     card
+}
+
+/// The images of the training split that `keep` takes, counted by what they are.
+pub(crate) fn summaries(dataset: &Dataset, keep: &dyn Fn(&Entry) -> bool) -> Vec<DataSummary> {
+    let used: BTreeSet<usize> = dataset
+        .of_split(Split::Train)
+        .into_iter()
+        .map(|index| dataset.samples[index].entry)
+        .collect();
+    let mut counts: BTreeMap<[&str; 5], usize> = BTreeMap::new();
+    for entry in used.iter().map(|&index| &dataset.entries[index]) {
+        if keep(entry) {
+            let row = [
+                entry.label.as_str(),
+                &entry.generator,
+                &entry.source,
+                &entry.modality,
+                &entry.licence,
+            ];
+            *counts.entry(row).or_default() += 1;
+        }
+    }
+    counts
+        .into_iter()
+        .map(
+            |([label, generator, source, modality, licence], images)| DataSummary {
+                label: label.into(),
+                generator: generator.into(),
+                source: source.into(),
+                modality: modality.into(),
+                licence: licence.into(),
+                images,
+            },
+        )
+        .collect()
 }
 
 /// What a card's figures do not say for themselves, in sentences. They follow from the card, and are
@@ -151,7 +161,7 @@ pub fn limits(card: &Card) -> Vec<String> {
 }
 
 /// DICOM codes (PS3.3 C.7.3.1.1.1) of a manifest's modality.
-fn dicom_modalities(modality: &str) -> Vec<String> {
+pub(crate) fn dicom_modalities(modality: &str) -> Vec<String> {
     match modality {
         "xray" => vec!["CR".into(), "DX".into()],
         "ct" => vec!["CT".into()],

@@ -1,14 +1,13 @@
 //! The training loop.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::optim::AdamWConfig;
+use burn::tensor::Device;
 use veraray_datasets::Split;
-use veraray_model::{Checkpoint, ComputeDevice, Detector};
+use veraray_model::{Checkpoint, ComputeDevice};
 
 use crate::audit::glance;
 use crate::average::Average;
@@ -16,16 +15,11 @@ use crate::calibrate::calibration_set;
 use crate::data::Dataset;
 use crate::log::EpochLog;
 use crate::progress::Progress;
-use crate::sampler::{Batch, Sampler};
+use crate::sampler::Sampler;
 use crate::state::State;
+use crate::steps::{self, Steps, warmed_cosine};
 use crate::validate::{calibrate_finished, calibration, validate};
 use crate::{Recipe, TrainError, card, curves, log};
-
-/// Batches prepared ahead of the step.
-const AHEAD: usize = 3;
-
-/// Steps between two looks at the loss; every look waits for the device.
-const LOOK: usize = 8;
 
 /// How to run a recipe.
 #[derive(Debug)]
@@ -201,14 +195,16 @@ pub fn fit_recipe(
         }
     }
     if epochs.len() == recipe.training.epochs {
+        let mut finished = Checkpoint::load(&checkpoint, device.handle())?;
         calibrate_finished(
-            &checkpoint,
+            &mut finished,
             &dataset,
             &validation,
             recipe,
             device.handle(),
             progress,
         )?;
+        finished.save(&checkpoint)?;
     }
     Ok(FitReport { checkpoint, epochs })
 }
@@ -240,73 +236,35 @@ fn train_epoch(
     sampler: &Sampler<'_>,
     recipe: &Recipe,
     epoch: usize,
-    (detector, optimizer, average): (&mut Detector, &mut ModuleOptimizer, &mut Average),
+    trained: steps::Trained<'_>,
     device: &Device,
     progress: &Progress,
 ) -> Result<Trained, TrainError> {
     let training = &recipe.training;
-    let steps = training.pairs_per_epoch / training.pairs_per_batch;
+    let count = training.pairs_per_epoch / training.pairs_per_batch;
     let bar = progress.bar(&format!("epoch {epoch}/{}", training.epochs));
-    bar.set_length(steps as u64);
-    let mut sums = [0.0; 3];
-    let mut learning_rate = 0.0;
-    std::thread::scope(|scope| {
-        let (sender, batches) = sync_channel::<Batch>(AHEAD);
-        scope.spawn(move || {
-            for step in 0..steps {
-                // The receiver is gone when a step failed.
-                if sender
-                    .send(sampler.batch(epoch, step, training.pairs_per_batch))
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-        let mut unread: Vec<Tensor<1>> = Vec::new();
-        for (step, batch) in batches.iter().enumerate() {
-            let (pixels, labels, masks) = batch.to_tensors(device);
-            let found = detector.forward(pixels);
-            let loss = Detector::loss(&found, labels, masks, recipe.loss);
-            unread.push(Tensor::cat(vec![loss.total.clone(), loss.logit, loss.map], 0).detach());
-            let gradients = GradientsParams::from_grads(loss.total.backward(), detector);
-            learning_rate = rate(recipe, (epoch - 1) * steps + step, steps * training.epochs);
-            *detector = optimizer.step(learning_rate, detector.clone(), gradients);
-            average.update(&detector.clone().valid());
-            bar.inc(1);
-            if unread.len() == LOOK || step + 1 == steps {
-                for terms in unread.drain(..) {
-                    let terms = terms.into_data().try_to_vec::<f32>().unwrap_or_default();
-                    for (sum, term) in sums.iter_mut().zip(terms) {
-                        *sum += f64::from(term);
-                    }
-                }
-                bar.set_message(format!("loss {:.4}", sums[0] / (step + 1) as f64));
-                if !sums[0].is_finite() {
-                    return Err(TrainError::Data(format!(
-                        "the loss of epoch {epoch} is not finite; lower training.learning_rate"
-                    )));
-                }
-            }
-        }
-        Ok(())
-    })?;
+    bar.set_length(count as u64);
+    let taken = Steps {
+        count,
+        batch: &|step| sampler.batch(epoch, step, training.pairs_per_batch),
+        rate: &|step| {
+            let place = [
+                (epoch - 1) * count + step,
+                count * training.epochs,
+                training.warmup_steps,
+            ];
+            warmed_cosine(place, [training.learning_rate, training.final_rate])
+        },
+        loss: recipe.loss,
+        device,
+        bar: &bar,
+        diverged: &format!("the loss of epoch {epoch} is not finite; lower training.learning_rate"),
+    }
+    .take(trained)?;
     bar.finish_and_clear();
     Ok(Trained {
-        losses: sums.map(|sum| sum / steps as f64),
-        learning_rate,
-        steps,
+        losses: taken.losses,
+        learning_rate: taken.learning_rate,
+        steps: count,
     })
-}
-
-/// Linear warm-up, then a cosine (Loshchilov & Hutter, ICLR 2017) down to the final rate.
-fn rate(recipe: &Recipe, step: usize, steps: usize) -> f64 {
-    let training = &recipe.training;
-    if step < training.warmup_steps {
-        return training.learning_rate * (step + 1) as f64 / training.warmup_steps as f64;
-    }
-    let span = steps.saturating_sub(training.warmup_steps).max(1) as f64;
-    let done = ((step - training.warmup_steps) as f64 / span).min(1.0);
-    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-    training.learning_rate * (training.final_rate + (1.0 - training.final_rate) * cosine)
 }

@@ -1,5 +1,6 @@
 //! Trains, calibrates and evaluates Veraray's detector.
 
+mod add_family;
 mod audit;
 mod average;
 mod calibrate;
@@ -19,6 +20,7 @@ mod log;
 mod logo;
 mod metrics;
 mod null_models;
+mod out_of_distribution;
 mod progress;
 mod recipe;
 mod report;
@@ -26,8 +28,10 @@ mod robustness;
 mod sampler;
 mod score;
 mod state;
+mod steps;
 mod validate;
 
+pub use add_family::{AddFamilyOptions, AddFamilyReport, Change, ChangeRow, add_family};
 pub use audit::{Audited, audit_entries, glance};
 pub use calibrate::{
     CalibrateOptions, Images, SiteOptions, SiteShift, calibrate, calibration_set,
@@ -38,8 +42,8 @@ pub use data::{Dataset, Sample};
 pub use drift::{Drift, Level, Shift, drift};
 pub use error::TrainError;
 pub use evaluate::{
-    Against, AgainstRow, Curve, EvaluateOptions, Exhibit, FamilyRow, Report, ScoreLine, SourceRow,
-    StratumRow, Summary, evaluate,
+    Against, AgainstRow, Curve, EvaluateOptions, Exhibit, FamilyRow, RefusalRow, Report, ScoreLine,
+    SourceRow, StratumRow, Summary, evaluate,
 };
 pub use export::{ExportFormat, export};
 pub use fit::{FitOptions, FitReport, fit, fit_recipe};

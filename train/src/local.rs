@@ -115,10 +115,11 @@ impl Local {
     }
 }
 
-/// Every file below a folder that opens and decodes, and those that do not.
-type Found = (Vec<Entry>, Vec<(String, String)>);
+/// Files that can be used, and those that cannot with the reason.
+pub(crate) type Found = (Vec<Entry>, Vec<(String, String)>);
 
-fn folder(root: &Path) -> Result<Found, TrainError> {
+/// Every file below a folder that opens and decodes, called authentic, and those that do not.
+pub(crate) fn folder(root: &Path) -> Result<Found, TrainError> {
     let mut files = Vec::new();
     walk(root, DEPTH, &mut files)?;
     files.sort();

@@ -45,6 +45,8 @@ enum Command {
     Gate(commands::gate::Args),
     /// Set temperature and thresholds anew, for a validation set or for a site, with or without labels
     Calibrate(commands::calibrate::Args),
+    /// Teach a checkpoint a new generator from 20 to 200 examples; tells what improved and what was forgotten
+    AddFamily(commands::add_family::Args),
     /// Tell whether a site's images still look like those a checkpoint was calibrated on
     Drift(commands::drift::Args),
     /// Write a checkpoint as ONNX or safetensors for other runtimes
@@ -104,6 +106,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Robustness(args) => commands::robustness::run(&args, &progress)?,
         Command::Gate(args) => return commands::gate::run(&args, &progress),
         Command::Calibrate(args) => commands::calibrate::run(&args, &progress)?,
+        Command::AddFamily(args) => return commands::add_family::run(&args, &progress),
         Command::Drift(args) => return commands::drift::run(&args, &progress),
         Command::Export(args) => commands::export::run(&args, &progress)?,
         Command::Data(command) => return command.run(&progress),

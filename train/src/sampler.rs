@@ -13,7 +13,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use veraray_datasets::{Delivery, Label, Plane, Split, TrainingFreeFamily, forge};
+use veraray_datasets::{Delivery, Entry, Label, Plane, Split, TrainingFreeFamily, forge};
 use veraray_model::{Detector, View};
 
 use crate::crop::{anywhere, corner, cropped};
@@ -63,6 +63,13 @@ impl Batch {
         self.pixels.extend_from_slice(&plane.pixels);
         self.masks.extend(sums.into_iter().map(|sum| sum / area));
         self.labels.push(f32::from(u8::from(manipulated)));
+    }
+
+    /// Adds the tiles of another batch of the same side.
+    pub fn append(&mut self, mut other: Self) {
+        self.pixels.append(&mut other.pixels);
+        self.masks.append(&mut other.masks);
+        self.labels.append(&mut other.labels);
     }
 
     /// Number of tiles.
@@ -122,6 +129,18 @@ impl<'a> Sampler<'a> {
     /// # Errors
     /// [`TrainError::Data`] when no modality has both authentic and manipulated images.
     pub fn new(dataset: &'a Dataset, recipe: &'a Recipe) -> Result<Self, TrainError> {
+        Self::among(dataset, recipe, &|_| true)
+    }
+
+    /// As [`Sampler::new`] with those images only that `keep` takes.
+    ///
+    /// # Errors
+    /// As [`Sampler::new`].
+    pub fn among(
+        dataset: &'a Dataset,
+        recipe: &'a Recipe,
+        keep: &dyn Fn(&Entry) -> bool,
+    ) -> Result<Self, TrainError> {
         let mut sampler = Self {
             dataset,
             delivery: &recipe.delivery,
@@ -137,6 +156,9 @@ impl<'a> Sampler<'a> {
         for index in dataset.of_split(Split::Train) {
             let sample = &dataset.samples[index];
             let entry = dataset.entry(sample);
+            if !keep(entry) {
+                continue;
+            }
             let (class, kind) = if entry.label.is_manipulated() {
                 (&mut sampler.fakes, entry.generator.as_str())
             } else if sample.view == View::WholeField {

@@ -54,6 +54,8 @@ pub struct TileScore {
     pub logit: f64,
     /// Its map, row-major.
     pub cells: Vec<CellScore>,
+    /// What tells known tiles from others; see [`veraray_model::Detection::features`].
+    pub features: Vec<f32>,
 }
 
 /// Scores `count` tiles of one side, in their order. `plane` makes them, on other threads and ahead
@@ -108,11 +110,14 @@ fn forward(
     let [_, height, width] = found.map.dims();
     let logits = floats(found.logits)?;
     let map = floats(found.map)?;
+    let [_, width_of_row] = found.features.dims();
+    let features = floats(found.features)?;
     let masks = floats(masks)?;
     let tiles = map
         .chunks_exact(height * width)
-        .zip(masks.chunks_exact(height * width));
-    for (logit, (map, shares)) in logits.into_iter().zip(tiles) {
+        .zip(masks.chunks_exact(height * width))
+        .zip(features.chunks_exact(width_of_row));
+    for (logit, ((map, shares), features)) in logits.into_iter().zip(tiles) {
         let cell = |(logit, share): (&f32, &f32)| CellScore {
             logit: *logit,
             share: *share,
@@ -120,6 +125,7 @@ fn forward(
         scores.push(TileScore {
             logit: f64::from(logit),
             cells: map.iter().zip(shares).map(cell).collect(),
+            features: features.to_vec(),
         });
     }
     Ok(())

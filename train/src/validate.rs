@@ -1,7 +1,6 @@
 //! What validation images say: of an epoch, and for the calibration of the chosen one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::tensor::Device;
 use rand::Rng as _;
@@ -11,6 +10,7 @@ use veraray_model::{Calibration, Checkpoint, Detector, FamilyMetrics};
 use crate::calibrate::{calibrate, map_threshold};
 use crate::data::Dataset;
 use crate::metrics::auroc;
+use crate::out_of_distribution::Known;
 use crate::progress::Progress;
 use crate::sampler::generator;
 use crate::score::{ImageScore, Scores, score};
@@ -116,18 +116,18 @@ impl Judged {
     }
 }
 
-/// Calibrates the chosen epoch anew on several deliveries of every validation image: thresholds of
-/// small rates rest on the few highest scores, which one draw does not show.
+/// Calibrates the chosen epoch anew, and learns which images it knows, on several deliveries of every validation image: thresholds of
+/// small rates rest on the few highest scores, which one draw does not show. Returns the scores of the
+/// images as they are.
 pub(crate) fn calibrate_finished(
-    path: &Path,
+    checkpoint: &mut Checkpoint,
     dataset: &Dataset,
     validation: &[usize],
     recipe: &Recipe,
     device: &Device,
     progress: &Progress,
-) -> Result<(), TrainError> {
+) -> Result<Scores, TrainError> {
     let draws = recipe.training.calibration_draws;
-    let mut checkpoint = Checkpoint::load(path, device)?;
     let bar = progress.bar("calibrating");
     bar.set_length(((draws + 1) * validation.len()) as u64);
     let mut all = Vec::with_capacity(draws + 1);
@@ -146,8 +146,15 @@ pub(crate) fn calibrate_finished(
     }
     bar.finish_and_clear();
     checkpoint.card.calibration = calibration(&all, dataset, recipe);
-    checkpoint.save(path)?;
-    Ok(())
+    checkpoint.card.out_of_distribution = Known {
+        detector: &checkpoint.detector,
+        dataset,
+        recipe,
+        held_out: &recipe.data.exclude_families,
+        device,
+    }
+    .learn(progress)?;
+    Ok(all.swap_remove(0))
 }
 
 /// Calibrates on scores of the same images, first as they are, then after deliveries. Deliveries

@@ -155,6 +155,12 @@ fn thresholds(card: &Card) -> Markup {
             @if let Some([low, high]) = calibration.abstention_band {
                 p { "Scores from " (format!("{low:.4}")) " to " (format!("{high:.4}")) " are not judged." }
             }
+            @if let Some(known) = &card.out_of_distribution {
+                p { "Images unlike those it knows are not judged: "
+                    (format!("{:.1}", 100.0 * known.refused[0])) " % of " (known.images)
+                    " validation images as they are, " (format!("{:.1}", 100.0 * known.refused[1]))
+                    " % after delivery." }
+            }
             p.small.soft {
                 "Score = 1 / (1 + exp((" (format!("{:.4}", calibration.bias).replace('-', "\u{2212}"))
                 " − logit) / "

@@ -283,6 +283,7 @@ mod tests {
                 logit: 0.0,
                 map,
                 columns,
+                features: Vec::new(),
             },
         };
         ScoredFrame {

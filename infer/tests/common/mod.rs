@@ -140,6 +140,7 @@ pub fn save(path: &Path, calibration: &Calibration) {
         limits: vec!["it knows nothing".into()],
         licence: "CC0-1.0".into(),
         calibration_set: None,
+        out_of_distribution: None,
     };
     Checkpoint {
         card,

@@ -9,6 +9,7 @@ use veraray_model::{Calibration, Checkpoint, OperatingPoint};
 use super::{allowed, calibrate, calibration_set, clopper_pearson_upper, map_threshold, needed};
 use crate::TrainError;
 use crate::evaluate::{Bench, Selection, SubjectScore};
+use crate::out_of_distribution::Known;
 use crate::progress::Progress;
 use crate::score::ImageScore;
 
@@ -40,6 +41,9 @@ pub struct CalibrateOptions {
     /// Most manipulated images that may be called authentic outside the abstention band, at the
     /// confidence of `certify` or 95 %.
     pub risk: Option<f64>,
+    /// Leave temperature, bias, thresholds and band as they are, and only write down what the
+    /// checkpoint was calibrated on and which images it knows.
+    pub keep: bool,
 }
 
 /// Calibrates the checkpoint at `path` on a manifest. With authentic images only, temperature and bias
@@ -93,7 +97,10 @@ pub fn recalibrate(
         }
     )];
     let flat = |images: &[Vec<f64>]| images.iter().flatten().copied().collect::<Vec<f64>>();
-    let mut calibration = if fakes.is_empty() {
+    let mut calibration = if options.keep {
+        method.push("Temperature, bias and thresholds are the parent's, as was asked.".into());
+        old.clone()
+    } else if fakes.is_empty() {
         method
             .push("Temperature and bias are the parent's: there was no manipulated image.".into());
         thresholds_only(old, &flat(&reals), &options.rates, copies.len())
@@ -134,7 +141,31 @@ pub fn recalibrate(
         })
         .collect();
     let mut set = calibration_set(&bench.dataset, &images, method);
+    // A site's own images move thresholds; what the weights know stays what they were trained on.
+    let known = match options.split {
+        Some(Split::Validation) => {
+            let known = Known {
+                detector: &bench.checkpoint.detector,
+                dataset: &bench.dataset,
+                recipe: &bench.recipe,
+                held_out: &bench.held_out,
+                device,
+            };
+            known.learn(progress)?
+        }
+        _ => None,
+    };
     let Bench { mut checkpoint, .. } = bench;
+    if let Some(known) = known {
+        set.method.push(format!(
+            "Refuses images unlike those it was trained on: {:.1} % of {} validation images as they are, \
+             {:.1} % after delivery.",
+            100.0 * known.refused[0],
+            known.images,
+            100.0 * known.refused[1]
+        ));
+        checkpoint.card.out_of_distribution = Some(known);
+    }
     set.parent = Some([checkpoint.card.name.clone(), checkpoint.sha256.clone()]);
     checkpoint.card.calibration_set = Some(set);
     checkpoint.card.calibration = calibration;

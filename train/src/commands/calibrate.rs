@@ -13,11 +13,14 @@ use veraray_train::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   veraray-train calibrate default.vrc data/manifest.csv --output mine.vrc
+  veraray-train calibrate default.vrc data/manifest.csv --keep-thresholds --output known.vrc
   veraray-train calibrate default.vrc site.csv --split all --certify 0.95 --risk 0.05 --output site.vrc
   veraray-train calibrate default.vrc /archive/2026-05 --label-free --output site.vrc
 
 With labels: temperature, bias and the thresholds of the declared rates, each with the upper end of its
-95 % Clopper-Pearson interval. With authentic images only, the thresholds alone.
+95 % Clopper-Pearson interval. With authentic images only, the thresholds alone. On the validation split
+also which images the detector knows (out_of_distribution in the card), learned from the training split:
+scan refuses others.
 
 Without labels (--label-free): moves the scores of a folder of local images to where those of the
 calibration images lay. This assumes that nearly all of them are authentic; it is refused below 100
@@ -50,6 +53,9 @@ pub struct Args {
     /// Abstain so that at most this share of manipulated images is called authentic, certified.
     #[arg(long, value_name = "RISK", conflicts_with = "label_free")]
     risk: Option<f64>,
+    /// Leave temperature and thresholds; write only the calibration set and which images are known.
+    #[arg(long, conflicts_with_all = ["label_free", "certify", "risk", "fpr", "images"])]
+    keep_thresholds: bool,
     /// Correct for a site's images whose labels are unknown.
     #[arg(long)]
     label_free: bool,
@@ -107,6 +113,7 @@ pub fn run(args: &Args, progress: &Progress) -> anyhow::Result<()> {
             },
             certify: args.certify,
             risk: args.risk,
+            keep: args.keep_thresholds,
         };
         recalibrate(
             &args.checkpoint,

@@ -1,5 +1,6 @@
 //! The commands, one per file: flags, checks and output; the work is the library's.
 
+pub mod add_family;
 pub mod calibrate;
 pub mod data;
 mod data_audit;

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
 use veraray_datasets::{Entry, Plane, Split, TrainingFreeFamily};
-use veraray_model::Checkpoint;
+use veraray_model::{Checkpoint, Unfamiliarity};
 
 use crate::data::Dataset;
 use crate::metrics::{CellImage, Scored};
@@ -56,6 +56,8 @@ pub struct SubjectScore {
     pub score: f64,
     /// Cells of all its tiles with what the masks say.
     pub cells: Vec<CellScore>,
+    /// Whether the checkpoint refuses it as unlike what it knows; `None`: it cannot tell.
+    pub refused: Option<bool>,
 }
 
 /// What happens to every tile before it is judged: given the tile, whether it is manipulated, and
@@ -134,6 +136,23 @@ impl Bench {
         let bar = progress.bar("reading images");
         let dataset = Dataset::load(manifest, &recipe, &bar)?;
         bar.finish_and_clear();
+        Ok(Self::on(
+            (checkpoint, path),
+            recipe,
+            held_out,
+            dataset,
+            selection,
+        ))
+    }
+
+    /// As [`Bench::open`] with everything in memory; a class may be missing.
+    pub(crate) fn on(
+        (checkpoint, path): (Checkpoint, &Path),
+        recipe: Recipe,
+        held_out: Vec<String>,
+        dataset: Dataset,
+        selection: &Selection,
+    ) -> Self {
         let mut bench = Self {
             checkpoint,
             path: path.to_owned(),
@@ -143,7 +162,7 @@ impl Bench {
             subjects: Vec::new(),
         };
         bench.subjects = bench.select(selection);
-        Ok(bench)
+        bench
     }
 
     fn select(&self, selection: &Selection) -> Vec<Subject> {
@@ -294,10 +313,20 @@ impl Bench {
                 let logits = tiles.iter().map(|tile| tile.logit);
                 // A subject has at least one tile.
                 let logit = self.dataset.pooling.pool(logits).unwrap_or(f64::NAN);
+                let known = self.checkpoint.card.out_of_distribution.as_ref();
+                let refused = known.and_then(|known| {
+                    let measured = tiles.iter().map(|tile| known.measure(&tile.features));
+                    Some(
+                        known
+                            .exceeded(Unfamiliarity::mean(measured)?)
+                            .contains(&true),
+                    )
+                });
                 SubjectScore {
                     logit,
                     score: calibration.score(logit),
                     cells: tiles.into_iter().flat_map(|tile| tile.cells).collect(),
+                    refused,
                 }
             })
             .collect())
@@ -363,7 +392,7 @@ impl Bench {
 }
 
 /// The recipe in a checkpoint's card.
-pub(super) fn recipe_of(checkpoint: &Checkpoint, path: &Path) -> Result<Recipe, TrainError> {
+pub(crate) fn recipe_of(checkpoint: &Checkpoint, path: &Path) -> Result<Recipe, TrainError> {
     toml::from_str(&checkpoint.card.provenance.recipe).map_err(|error| TrainError::Recipe {
         path: path.to_owned(),
         message: format!("the card's recipe does not parse: {error}"),

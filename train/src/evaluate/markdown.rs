@@ -30,6 +30,7 @@ impl Report {
         text += &thresholds(&self.families);
         text += &self.localisation();
         text += &self.alarms();
+        text += &self.refusals();
         text += &self.strata();
         text += &self.against();
         let summary = &self.summary;
@@ -93,6 +94,30 @@ impl Report {
                 row.images,
                 percent(row.false_alarm_rate[0]),
                 percent(row.false_alarm_rate[1]),
+            );
+        }
+        text
+    }
+
+    fn refusals(&self) -> String {
+        if self.refusals.is_empty() {
+            return String::new();
+        }
+        let mut text =
+            "\n| refused as unlike what is known | images | as they are | after delivery | \
+                        flagged of the others | after delivery |\n|---|---|---|---|---|---|\n"
+                .to_owned();
+        let share = |of: Option<f64>| of.map_or("–".into(), percent);
+        for row in &self.refusals {
+            text += &format!(
+                "| {}{} | {} | {} | {} | {} | {} |\n",
+                if row.manipulated { "" } else { "authentic, " },
+                row.name,
+                row.images,
+                percent(row.refused[0]),
+                percent(row.refused[1]),
+                share(row.flagged_of_judged[0]),
+                share(row.flagged_of_judged[1]),
             );
         }
         text

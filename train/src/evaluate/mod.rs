@@ -18,10 +18,11 @@ use crate::audit::glance;
 use crate::progress::Progress;
 
 pub use against::{Against, AgainstRow};
+pub(crate) use bench::recipe_of;
 pub use bench::{Bench, Selection, Subject, SubjectScore, Treatment};
 pub(crate) use markdown::{ranking, thresholds};
 pub use report::{Curve, Exhibit, Report, ScoreLine, Summary};
-pub use rows::{FamilyRow, SourceRow, StratumRow};
+pub use rows::{FamilyRow, RefusalRow, SourceRow, StratumRow};
 
 use rows::Table;
 

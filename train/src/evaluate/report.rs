@@ -8,7 +8,7 @@ use veraray_datasets::Split;
 use veraray_model::FamilyMetrics;
 
 use super::rows::Table;
-use super::{Against, EvaluateOptions, FamilyRow, SourceRow, StratumRow};
+use super::{Against, EvaluateOptions, FamilyRow, RefusalRow, SourceRow, StratumRow};
 use crate::TrainError;
 use crate::metrics::{Bin, Ranked, reliability};
 use crate::report::{Thumbnail, evaluation_page};
@@ -43,6 +43,9 @@ pub struct Report {
     pub strata: Vec<StratumRow>,
     /// False alarms per source of authentic images.
     pub sources: Vec<SourceRow>,
+    /// What is refused as unlike what the checkpoint knows; empty when it cannot tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<RefusalRow>,
     /// Expected calibration error over all images, as they are.
     pub calibration_error: f64,
     /// ROC curves per family.
@@ -210,6 +213,7 @@ pub(super) fn assemble(
         modalities: table.modalities(),
         strata: table.strata(),
         sources: table.sources(),
+        refusals: table.refusals(),
         calibration_error: table.calibration_error(),
         curves: families.iter().map(curve).collect(),
         reliability: [bars(0), bars(1)],

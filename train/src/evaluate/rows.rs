@@ -69,6 +69,21 @@ pub struct SourceRow {
     pub false_alarm_rate: [f64; 2],
 }
 
+/// What is refused of one family, or of the authentic images of one source.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefusalRow {
+    /// Generator family, or source of authentic images.
+    pub name: String,
+    /// Whether they are manipulated.
+    pub manipulated: bool,
+    /// Number of images.
+    pub images: usize,
+    /// Share that is refused as unlike what the checkpoint knows, as they are and after delivery.
+    pub refused: [f64; 2],
+    /// Share of the others that is flagged; `null` when all are refused.
+    pub flagged_of_judged: [Option<f64>; 2],
+}
+
 /// Scores of everything judged, ready to be sorted into rows.
 pub(super) struct Table<'a> {
     pub(super) bench: &'a Bench,
@@ -268,6 +283,45 @@ impl Table<'_> {
                 source: source.to_owned(),
                 images: both[0].len(),
                 false_alarm_rate: [0, 1].map(|i| rate_above(&both[i], self.threshold)),
+            })
+            .collect()
+    }
+
+    /// What is refused, by source of authentic images and by family; empty when the checkpoint cannot
+    /// tell.
+    pub(super) fn refusals(&self) -> Vec<RefusalRow> {
+        let mut rows: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
+        for (position, subject) in self.bench.subjects.iter().enumerate() {
+            if self.scores[0][position].refused.is_none() {
+                return Vec::new();
+            }
+            let name = match &subject.family {
+                Some(family) => family.as_str(),
+                None => &self.entry(position).source,
+            };
+            let row = rows.entry((subject.family.is_some(), name)).or_default();
+            row.push(position);
+        }
+        let refuses = |which: usize, position: usize| {
+            self.scores[which][position].refused.unwrap_or_default()
+        };
+        rows.into_iter()
+            .map(|((manipulated, name), positions)| {
+                let judged = [0, 1].map(|which| -> Vec<f64> {
+                    let kept = positions.iter().filter(|&&at| !refuses(which, at));
+                    kept.map(|&at| self.scores[which][at].score).collect()
+                });
+                let count = positions.len() as f64;
+                RefusalRow {
+                    name: name.to_owned(),
+                    manipulated,
+                    images: positions.len(),
+                    refused: [0, 1].map(|which| 1.0 - judged[which].len() as f64 / count),
+                    flagged_of_judged: [0, 1].map(|which| {
+                        let scores = &judged[which];
+                        (!scores.is_empty()).then(|| rate_above(scores, self.threshold))
+                    }),
+                }
             })
             .collect()
     }
