@@ -31,6 +31,7 @@ pub use detector::{Detection, Detector, DetectorConfig, Loss, LossWeights};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
+pub use ops::convolve;
 pub use platt::platt;
 pub use pool::Pooling;
 pub use resample::lanczos3;
