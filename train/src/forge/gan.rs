@@ -239,7 +239,7 @@ impl Learner for GanLearner {
         let classes = &batch.classes;
         let real = batch.tensor(&self.device);
         let fake = self.generator.module.forward(classes, rng, &self.device);
-        let judged = self.judge.judge().forward(fake.clone(), classes);
+        let judged = self.judge.module.forward(fake.clone(), classes);
         let loss = softplus(judged.neg(), 1.0).mean();
         self.generator.step(loss.backward(), rate);
         let judge = &self.judge.module;

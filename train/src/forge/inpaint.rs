@@ -194,7 +194,7 @@ impl Learner for InpaintLearner {
         let mut adversarial = absolute.zeros_like().detach();
         let mut critic = adversarial.clone();
         if plays {
-            let judged = self.discriminator.judge().forward(pair(fake.clone()));
+            let judged = self.discriminator.module.forward(pair(fake.clone()));
             adversarial = judged.mean().neg();
             total = total + adversarial.clone().mul_scalar(settings.adversarial);
         }

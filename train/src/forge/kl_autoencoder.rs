@@ -106,7 +106,7 @@ impl Critic {
         let absolute = absolute(difference);
         let mut total = absolute.clone() + frequency.clone().mul_scalar(settings.frequency);
         let adversarial = if Self::plays(settings, step) {
-            let loss = self.discriminator.judge().forward(fake).mean().neg();
+            let loss = self.discriminator.module.forward(fake).mean().neg();
             total = total + loss.clone().mul_scalar(settings.adversarial);
             loss
         } else {

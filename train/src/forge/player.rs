@@ -57,11 +57,6 @@ impl<M: Module> Player<M> {
         }
     }
 
-    /// The network as it passes gradients on and takes none.
-    pub fn judge(&self) -> M {
-        self.module.clone().no_grad()
-    }
-
     /// The network as it is used: averaged where it is averaged, without gradients.
     pub fn best(&self) -> M {
         match &self.average {
@@ -138,5 +133,53 @@ impl<M: Module> Player<M> {
         for file in self.files(folder, step) {
             let _ = std::fs::remove_file(file);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Distribution, Tensor};
+
+    use super::super::loss::{PatchDiscriminator, hinge};
+    use super::*;
+
+    /// Every parameter, flattened.
+    fn weights(network: &PatchDiscriminator) -> Vec<Vec<f32>> {
+        struct Reader(Vec<Vec<f32>>);
+        impl burn::module::ModuleVisitor for Reader {
+            fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+                let values = param.val().into_data().try_to_vec::<f32>();
+                self.0.push(values.unwrap());
+            }
+        }
+        let mut reader = Reader(Vec::new());
+        network.visit(&mut reader);
+        reader.0
+    }
+
+    #[test]
+    fn an_adversary_passes_gradients_on_and_learns_in_every_parameter() {
+        let device = Device::flex().autodiff();
+        let play = Play {
+            momentum: 0.5,
+            average: true,
+        };
+        let network = PatchDiscriminator::new(1, 4, &device).materialize();
+        let mut player = Player::new("critic", network, play);
+        let draw = || Tensor::random([2, 1, 16, 16], Distribution::Normal(0.0, 1.0), &device);
+        let fake: Tensor<4> = draw().require_grad();
+        // Another network's step through this one.
+        let grads = player.module.forward(fake.clone()).mean().backward();
+        let slope = fake.grad(&grads).unwrap().abs().sum().into_scalar::<f32>();
+        assert!(slope > 0.0);
+        let before = weights(&player.module);
+        let judged = [draw(), fake.detach()].map(|images| player.module.forward(images));
+        let [real, fake] = judged;
+        // Uneven, because the last bias gets nothing from an even pair.
+        player.step(hinge(real.mul_scalar(2.0), fake).backward(), 1e-3);
+        for (before, after) in before.iter().zip(weights(&player.module)) {
+            assert_ne!(before, &after);
+        }
+        assert_eq!(weights(&player.best()).len(), before.len());
     }
 }
