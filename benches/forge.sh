@@ -5,6 +5,7 @@
 #   MANIFEST SET  authentic images and fakes of one set of a manifest
 #   IMAGE...      images of one size to draw the picture from; it is committed, so take free ones
 # MOST=50 measures fewer images than 200 per family and modality.
+# FORGED='a/manifest.csv b/manifest.csv' measures what `forge sample` made with trained families beside them.
 # Writes benches/results/forge/{quality.md,time.txt,families.png,machine.txt}.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +22,7 @@ benches/machine.sh > "$out/machine.txt"
     echo "manifest's order. The row of authentic images is the floor: what other patients, and another mixture of"
     echo "sources, differ by. The kernel distance compares with itself alone (datasets/src/forge/quality.rs)."
     echo
-    "$programs/forge_quality" "$manifest" "$set_name" "${MOST:-200}"
+    # shellcheck disable=SC2086 # several manifests
+    "$programs/forge_quality" "$manifest" "$set_name" "${MOST:-200}" ${FORGED:-}
 } > "$out/quality.md"
 "$programs/forge_grid" "$out/families.png" "$@" 2> "$out/time.txt"

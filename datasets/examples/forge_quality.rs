@@ -1,5 +1,6 @@
 //! Distances of forgeries and of a manifest's own fakes to held-out authentic images:
-//! `forge_quality MANIFEST SET [MOST]`.
+//! `forge_quality MANIFEST SET [MOST [FORGED...]]`, where FORGED are manifests that `forge sample` wrote of
+//! images of that set, by trained families for instance.
 //!
 //! Authentic images of the manifest's set SET are split by patient as training does it. The test split is the reference;
 //! forgeries are made of the training split, at most MOST (200) per modality. Figures are per modality,
@@ -30,6 +31,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let manifest = arguments.next().ok_or("a manifest is needed")?;
     let set = arguments.next().ok_or("a set is needed")?;
     let most: usize = arguments.next().map_or(Ok(200), |text| text.parse())?;
+    let mut forged: Vec<Entry> = Vec::new();
+    for path in arguments {
+        let found = Manifest::read(Path::new(&path))?.entries;
+        forged.extend(found.into_iter().filter(|e| e.label.is_manipulated()));
+    }
     let entries: Vec<Entry> = Manifest::read(Path::new(&manifest))?
         .entries
         .into_iter()
@@ -71,6 +77,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 entries[at].generator == generator && entries[at].modality == modality
             })?;
             put(format!("1 {generator}"), &fakes);
+        }
+        let families: BTreeSet<&str> = forged.iter().map(|e| e.generator.as_str()).collect();
+        for family in families {
+            let fakes: Vec<ImageStatistics> = forged
+                .iter()
+                .filter(|e| e.generator == family && e.modality.eq_ignore_ascii_case(modality))
+                .take(most)
+                .map(|entry| Ok(ImageStatistics::of(&grey(entry)?)))
+                .collect::<Result<_, OpenError>>()?;
+            put(format!("3 {family} (fitted)"), &fakes);
         }
         for family in TrainingFreeFamily::ALL {
             let tasks: Vec<_> =

@@ -33,6 +33,7 @@ pub use device::{ComputeDevice, DeviceChoice};
 pub use error::ModelError;
 pub use input::{InputSpec, Resampling, View};
 pub use out_of_distribution::{OutOfDistribution, Unfamiliarity};
+pub use ops::convolve;
 pub use platt::platt;
 pub use pool::Pooling;
 pub use resample::lanczos3;

@@ -6,9 +6,8 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use veraray_model::Detector;
 
-/// The exponential moving average of a detector's weights.
+/// The exponential moving average of a network's weights.
 #[derive(Debug)]
 pub struct Average {
     /// Flattened parameters and statistics in the order in which the module visits them.
@@ -19,23 +18,23 @@ pub struct Average {
 }
 
 impl Average {
-    /// Starts from a detector without gradients, after `updates` steps.
+    /// Starts from a network without gradients, after `updates` steps.
     #[must_use]
-    pub fn of(detector: &Detector, decay: f64, updates: usize) -> Self {
+    pub fn of<M: Module>(network: &M, decay: f64, updates: usize) -> Self {
         Self {
-            values: flattened(detector),
+            values: flattened(network),
             decay,
             updates,
         }
     }
 
-    /// Takes in the weights after a step. `detector` carries no gradients.
-    pub fn update(&mut self, detector: &Detector) {
+    /// Takes in the weights after a step. `network` carries no gradients.
+    pub fn update<M: Module>(&mut self, network: &M) {
         self.updates += 1;
         // The first weights are random: they are forgotten faster.
         let count = self.updates as f64;
         let decay = self.decay.min((1.0 + count) / (10.0 + count));
-        let current = flattened(detector);
+        let current = flattened(network);
         let old = std::mem::take(&mut self.values);
         self.values = old
             .into_iter()
@@ -44,19 +43,19 @@ impl Average {
             .collect();
     }
 
-    /// Puts the averages into a detector of the same architecture that shares nothing with the one
+    /// Puts the averages into a network of the same architecture that shares nothing with the one
     /// in training: batch normalisation's statistics are changed in place.
     #[must_use]
-    pub fn write_into(&self, fresh: Detector) -> Detector {
+    pub fn write_into<M: Module>(&self, fresh: M) -> M {
         fresh.map(&mut Writer {
             values: self.values.iter(),
         })
     }
 }
 
-fn flattened(detector: &Detector) -> Vec<Tensor<1>> {
+fn flattened<M: Module>(network: &M) -> Vec<Tensor<1>> {
     let mut reader = Reader { values: Vec::new() };
-    detector.visit(&mut reader);
+    network.visit(&mut reader);
     reader.values
 }
 

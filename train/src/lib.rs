@@ -13,6 +13,7 @@ mod error;
 mod evaluate;
 mod export;
 mod fit;
+mod forge;
 mod forged;
 mod gate;
 mod local;
@@ -47,6 +48,10 @@ pub use evaluate::{
 };
 pub use export::{ExportFormat, export};
 pub use fit::{FitOptions, FitReport, fit, fit_recipe};
+pub use forge::{
+    ForgeFitOptions, ForgeFitReport, Generation, Generator, GeneratorCard, GeneratorSettings,
+    Quality, Upsampling, forge_fit, load_generator,
+};
 pub use forged::ForgeRecipe;
 pub use gate::{Checked, GateReport, gate};
 pub use log::EpochLog;

@@ -252,7 +252,7 @@ fn what_cannot_be_done_is_said() {
         [&["sample", family][..], &data, &[output]].concat()
     };
     failing(&with("stylegan9", "x"), &["stylegan9", "copy_move"]);
-    failing(&with("gan", "x"), &["trained family", "splice"]);
+    failing(&with("gan", "x"), &["trained family", "--model", "splice"]);
     std::fs::create_dir(folder.path().join("full")).expect("a folder");
     std::fs::write(folder.path().join("full/file"), b"mine").expect("a file");
     failing(&with("splice", "full"), &["full", "not empty"]);

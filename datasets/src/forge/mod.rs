@@ -30,6 +30,7 @@ mod spectrum;
 mod splice;
 mod telea;
 mod texture;
+mod trained;
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,8 +41,9 @@ use serde::{Deserialize, Serialize};
 
 pub use original::Original;
 pub use parameters::{Parameter, Parameters};
-pub use plan::{ForgeryTask, plan_forgeries};
+pub use plan::{ForgeryTask, plan_forgeries, plan_trained};
 pub use quality::{ImageStatistics, SetDistance, set_distance};
+pub use trained::{Lesion, Refinement, TrainedFamily, refine};
 
 use crate::{GrayImage, Plane};
 use levels::Levels;
@@ -128,15 +130,19 @@ impl fmt::Display for TrainingFreeFamily {
     }
 }
 
-/// A name that is no training-free family.
+/// A name that is no family.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no training-free family is called {0:?}; there are {families}", families = names())]
+#[error("no family is called {0:?}; there are {families}", families = names())]
 pub struct UnknownFamily(pub String);
 
 fn names() -> String {
-    TrainingFreeFamily::ALL
-        .map(TrainingFreeFamily::as_str)
-        .join(", ")
+    format!(
+        "{} and, trained, {}",
+        TrainingFreeFamily::ALL
+            .map(TrainingFreeFamily::as_str)
+            .join(", "),
+        TrainedFamily::ALL.map(TrainedFamily::as_str).join(", ")
+    )
 }
 
 impl FromStr for TrainingFreeFamily {

@@ -47,7 +47,8 @@ impl From<&str> for Parameter {
 pub struct Parameters(pub BTreeMap<String, Parameter>);
 
 impl Parameters {
-    pub(super) fn note(&mut self, name: &str, value: impl Into<Parameter>) {
+    /// Notes a parameter.
+    pub fn note(&mut self, name: &str, value: impl Into<Parameter>) {
         self.0.insert(name.into(), value.into());
     }
 }

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-use super::TrainingFreeFamily;
+use super::{TrainedFamily, TrainingFreeFamily};
 use crate::{Entry, Label, Split};
 
 /// One forgery to be made.
@@ -27,6 +27,32 @@ pub struct ForgeryTask {
 #[must_use]
 pub fn plan_forgeries(
     family: TrainingFreeFamily,
+    entries: &[Entry],
+    splits: &[Split],
+    split: Option<Split>,
+    count: Option<usize>,
+    seed: u64,
+) -> Vec<ForgeryTask> {
+    let donors = family.uses_donor();
+    plan(family.as_str(), donors, entries, splits, split, count, seed)
+}
+
+/// As [`plan_forgeries`] for a trained family, which takes no donor.
+#[must_use]
+pub fn plan_trained(
+    family: TrainedFamily,
+    entries: &[Entry],
+    splits: &[Split],
+    split: Option<Split>,
+    count: Option<usize>,
+    seed: u64,
+) -> Vec<ForgeryTask> {
+    plan(family.as_str(), false, entries, splits, split, count, seed)
+}
+
+fn plan(
+    family: &str,
+    donors: bool,
     entries: &[Entry],
     splits: &[Split],
     split: Option<Split>,
@@ -63,7 +89,9 @@ pub fn plan_forgeries(
             let seed = derived(seed, family, &entries[parent].name, copy);
             ForgeryTask {
                 parent,
-                donor: donor(family, entries, splits, &eligible, parent, seed),
+                donor: donors
+                    .then(|| donor(entries, splits, &eligible, parent, seed))
+                    .flatten(),
                 seed,
             }
         })
@@ -71,16 +99,12 @@ pub fn plan_forgeries(
 }
 
 fn donor(
-    family: TrainingFreeFamily,
     entries: &[Entry],
     splits: &[Split],
     eligible: &[usize],
     parent: usize,
     seed: u64,
 ) -> Option<usize> {
-    if !family.uses_donor() {
-        return None;
-    }
     let own = &entries[parent];
     let fits = |&at: &usize| {
         let other = &entries[at];
@@ -98,11 +122,11 @@ fn donor(
 }
 
 /// A seed that hangs on everything that tells two forgeries apart.
-fn derived(seed: u64, family: TrainingFreeFamily, name: &str, copy: u64) -> u64 {
+fn derived(seed: u64, family: &str, name: &str, copy: u64) -> u64 {
     let mut digest = Sha256::new();
     digest.update(seed.to_le_bytes());
     digest.update(copy.to_le_bytes());
-    digest.update(family.as_str());
+    digest.update(family);
     digest.update([0]);
     digest.update(name);
     let hash: [u8; 32] = digest.finalize().into();

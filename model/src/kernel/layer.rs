@@ -131,7 +131,7 @@ pub(crate) fn backward(
     g: &Geometry,
     saved: Saved<'_>,
     gradient: &[f32],
-    [want_input, want_residual]: [bool; 2],
+    wanted: [bool; 2],
 ) -> Gradients {
     let arch = Arch::new();
     let plane = g.output_plane();
@@ -152,6 +152,68 @@ pub(crate) fn backward(
         })
         .collect();
 
+    let found = convolution_gradients(arch, g, saved, gradient, &channels, wanted);
+    Gradients {
+        input: found.input,
+        weight: found.weight,
+        gamma: channels.iter().map(|c| c.gamma).collect(),
+        beta: channels.iter().map(|c| c.beta).collect(),
+        residual: found.residual,
+    }
+}
+
+/// Gradients of a bare convolution, given that of its output: of the input, where wanted, and of the
+/// weights.
+pub(crate) fn convolution_backward(
+    g: &Geometry,
+    input: &[f32],
+    weight: &[f32],
+    gradient: &[f32],
+    want_input: bool,
+) -> (Option<Vec<f32>>, Vec<f32>) {
+    // A normalisation that passes everything on as it is; what it would read of the convolution counts
+    // for nothing.
+    let zeros = vec![0.0; g.outputs];
+    let saved = Saved {
+        input,
+        weight,
+        gamma: &zeros,
+        epsilon: 0.0,
+        convolved: gradient,
+        mean: &zeros,
+        variance: &zeros,
+        output: None,
+    };
+    let channels: Vec<Channel> = (0..g.outputs)
+        .map(|_| Channel {
+            beta: 0.0,
+            gamma: 0.0,
+            scale: 1.0,
+            mean_gradient: 0.0,
+            slope: 0.0,
+        })
+        .collect();
+    let wanted = [want_input, false];
+    let found = convolution_gradients(Arch::new(), g, saved, gradient, &channels, wanted);
+    (found.input, found.weight)
+}
+
+/// Gradients of everything before the normalisation.
+struct Convolved {
+    input: Option<Vec<f32>>,
+    weight: Vec<f32>,
+    residual: Option<Vec<f32>>,
+}
+
+fn convolution_gradients(
+    arch: Arch,
+    g: &Geometry,
+    saved: Saved<'_>,
+    gradient: &[f32],
+    channels: &[Channel],
+    [want_input, want_residual]: [bool; 2],
+) -> Convolved {
+    let plane = g.output_plane();
     let samples_per_share = (SHARE / g.positions()).max(1);
     let (inputs, outputs) = (g.inputs * g.input_plane(), g.outputs * plane);
     let allocate = |wanted: bool, length: usize| wanted.then(|| pool::take(length));
@@ -176,7 +238,7 @@ pub(crate) fn backward(
         g,
         saved,
         gradient,
-        channels: &channels,
+        channels,
         offsets: g.offsets(),
         phases: pack_backward(g, saved.weight),
     };
@@ -187,11 +249,9 @@ pub(crate) fn backward(
             *sum += part;
         }
     }
-    Gradients {
+    Convolved {
         input,
         weight,
-        gamma: channels.iter().map(|c| c.gamma).collect(),
-        beta: channels.iter().map(|c| c.beta).collect(),
         residual,
     }
 }

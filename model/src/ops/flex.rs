@@ -4,6 +4,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{DType, TensorData, TensorMetadata};
 use burn_flex::{Flex, FlexTensor};
 
+use super::convolution::{self, ConvolutionKernels};
 use super::{
     Gradients, InferenceOps, Inputs, LayerKernels, LayerOptions, Saved, Trained, Wanted, composed,
 };
@@ -44,7 +45,7 @@ fn infer(
     residual: Option<FlexTensor>,
     options: LayerOptions,
 ) -> FlexTensor {
-    let Some((geometry, shape)) = geometry(&input, &weight, options) else {
+    let Some((geometry, shape)) = geometry(&input, &weight, options.stride) else {
         return composed::layer::<Flex>(input, weight, norm, residual, options);
     };
     let (input, weight) = (Dense::new(input), Dense::new(weight));
@@ -74,7 +75,8 @@ fn infer(
 
 impl LayerKernels for Flex {
     fn forward(inputs: Inputs<Self>, options: LayerOptions) -> Trained<Self> {
-        let Some((geometry, shape)) = geometry(&inputs.input, &inputs.weight, options) else {
+        let Some((geometry, shape)) = geometry(&inputs.input, &inputs.weight, options.stride)
+        else {
             return composed::forward(inputs, options);
         };
         let [input, weight, gamma, beta] =
@@ -103,7 +105,7 @@ impl LayerKernels for Flex {
         wanted: Wanted,
         options: LayerOptions,
     ) -> Gradients<Self> {
-        let Some((geometry, shape)) = geometry(&saved.input, &saved.weight, options) else {
+        let Some((geometry, shape)) = geometry(&saved.input, &saved.weight, options.stride) else {
             return composed::backward(saved, gradient, wanted, options);
         };
         let shapes: [[usize; 4]; 2] = [&saved.input, &saved.weight].map(|t| t.shape().dims());
@@ -154,11 +156,63 @@ impl LayerKernels for Flex {
     }
 }
 
+impl ConvolutionKernels for Flex {
+    fn forward(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        stride: usize,
+    ) -> FlexTensor {
+        let Some((geometry, shape)) = geometry(&input, &weight, stride) else {
+            return convolution::composed_forward::<Flex>(input, weight, bias, stride);
+        };
+        let [input, weight, bias] = [input, weight, bias].map(Dense::new);
+        let tail = infer::Tail {
+            scale: &vec![1.0; geometry.outputs],
+            shift: bias.values(),
+            residual: None,
+            rectify: false,
+        };
+        let output = infer::forward(&geometry, input.values(), weight.values(), tail);
+        tensor(output, shape)
+    }
+
+    fn backward(
+        input: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        stride: usize,
+        want_input: bool,
+    ) -> (Option<FlexTensor>, FlexTensor) {
+        let Some((geometry, _)) = geometry(&input, &weight, stride) else {
+            return convolution::composed_backward::<Flex>(
+                input, weight, gradient, stride, want_input,
+            );
+        };
+        let shapes: [[usize; 4]; 2] = [&input, &weight].map(|t| t.shape().dims());
+        let [input, weight, gradient] = [input, weight, gradient].map(Dense::new);
+        let (found, weights) = layer::convolution_backward(
+            &geometry,
+            input.values(),
+            weight.values(),
+            gradient.values(),
+            want_input,
+        );
+        for tensor in [input, gradient] {
+            tensor.recycle();
+        }
+        (
+            found.map(|values| tensor(values, shapes[0])),
+            tensor(weights, shapes[1]),
+        )
+    }
+}
+
 /// The layer's geometry and its output's shape, where the kernels handle it.
 fn geometry(
     input: &FlexTensor,
     weight: &FlexTensor,
-    options: LayerOptions,
+    stride: usize,
 ) -> Option<(Geometry, [usize; 4])> {
     let [batch, inputs, height, width] = input.shape().dims();
     let [outputs, _, rows, columns] = weight.shape().dims();
@@ -168,12 +222,12 @@ fn geometry(
         outputs,
         size: [height, width],
         kernel: rows,
-        stride: options.stride,
+        stride,
     };
     let [rows_out, columns_out] = geometry.output_size();
     (plain
         && rows == columns
-        && Geometry::supports(rows, options.stride)
+        && Geometry::supports(rows, stride)
         && input.shape().num_elements() > 0)
         .then_some((geometry, [batch, outputs, rows_out, columns_out]))
 }

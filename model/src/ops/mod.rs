@@ -8,6 +8,7 @@
 
 mod autodiff;
 mod composed;
+mod convolution;
 #[cfg(feature = "cpu")]
 pub(crate) mod fixed;
 #[cfg(feature = "cpu")]
@@ -16,6 +17,8 @@ mod flex;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
+
+pub use convolution::convolve;
 
 /// How a layer is put together, beside its tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
