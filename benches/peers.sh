@@ -16,7 +16,7 @@ mkdir -p "$out"
 "$python" benches/make_images.py "$work/images"
 for format in onnx safetensors; do
     "$bin/veraray-train" export infer/assets/default.vrc --format "$format" \
-        --output "$work/detector.$format" 2>/dev/null
+        --output "$work/detector.$format"
 done
 {
     benches/machine.sh

@@ -20,11 +20,12 @@ PIPELINE = Path(__file__).with_name("pipeline_pytorch.py")
 CORES = os.cpu_count()
 SETTINGS = [
     f"--processes {CORES} --threads 1 --engine eager --layout channels_last",
+    f"--processes {CORES} --threads 1 --engine eager --layout channels_last --batch 2",
     f"--processes {CORES} --threads 1 --engine eager --layout contiguous",
     f"--processes {CORES} --threads 1 --engine frozen --layout channels_last",
-    f"--processes {CORES} --threads 1 --engine frozen --layout channels_last --batch 16",
-    f"--processes 1 --threads {CORES} --engine frozen --layout channels_last --workers {CORES}",
+    f"--processes {CORES} --threads 1 --engine frozen --layout channels_last --batch 2",
     f"--processes 1 --threads {CORES} --engine frozen --layout channels_last --batch 16",
+    f"--processes 1 --threads {CORES} --engine frozen --layout channels_last --workers {CORES}",
 ]
 
 

@@ -1,4 +1,4 @@
-//! Steps of a scan and a whole one: `cargo bench -p veraray-infer`.
+//! Steps of a scan and a whole one: `cargo bench --workspace --bench scan`.
 #![allow(missing_docs)] // What the macros define.
 
 use std::hint::black_box;

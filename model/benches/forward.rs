@@ -1,4 +1,5 @@
-//! Forward passes of the default architecture on the CPU: `cargo bench -p veraray-model`.
+//! Forward passes of the default architecture on the CPU:
+//! `cargo bench --workspace --bench forward`.
 #![allow(missing_docs)] // What the macros define.
 
 use std::hint::black_box;

@@ -1,9 +1,8 @@
 //! Forward passes of a checkpoint's detector on given tiles, timed on demand: what
 //! `benches/peers/forward_onnx.py` puts beside ONNX Runtime.
 //!
-//! `cargo run --release -p veraray-model --example forward -- CHECKPOINT TILES`; TILES holds tiles of
-//! 256×256 little-endian floats. Every line on standard input is a command, answered by one line of
-//! JSON:
+//! `forward CHECKPOINT TILES`; TILES holds tiles of 256×256 little-endian floats. Every line on standard
+//! input is a command, answered by one line of JSON:
 //! - `logits`: those of all tiles.
 //! - `time BATCH WORKERS THREADS SECONDS`: WORKERS passes of BATCH tiles side by side, each on a pool
 //!   of THREADS, over and over.
