@@ -5,6 +5,7 @@
 //! ICLR 2019). Nothing but the training split is learned from; the limits are set on validation images.
 
 mod linear;
+mod reduced;
 
 use burn::tensor::Device;
 use rand::rngs::StdRng;
@@ -20,13 +21,14 @@ use crate::score::{TileScore, draws, score_tiles, sent};
 use crate::{Recipe, TrainError};
 
 use linear::{Symmetric, dot};
+use reduced::Reduction;
 
 /// Share of known images that may be refused for their distance, and for their reduction. Together
 /// about one percent; the second has the larger part, since it is what happens to images.
 const SHARES: [f64; 2] = [0.002, 0.008];
 
 /// Most training tiles looked at.
-const MOST: usize = 2500;
+const MOST: usize = 2000;
 
 /// Fewest images to learn from, and to set limits on.
 const LEAST: [usize; 2] = [40, 20];
@@ -39,12 +41,6 @@ const SHRINKAGE: f64 = 1e-3;
 
 /// Deliveries of every image.
 const DELIVERIES: usize = 2;
-
-/// The smallest side of what is reduced, as a share of the old one.
-const SMALLEST: f32 = 0.2;
-
-/// The largest one, as a share of the smallest that delivery leaves.
-const BEYOND: f32 = 0.8;
 
 /// Where to look, and with what.
 pub(crate) struct Known<'a> {
@@ -60,6 +56,7 @@ pub(crate) struct Known<'a> {
 enum Copy<'a> {
     Clean,
     Delivered(&'a Delivery, u64),
+    Reduced(&'a Reduction, u64),
 }
 
 impl Known<'_> {
@@ -104,9 +101,9 @@ impl Known<'_> {
             rows.extend(self.rows(&training, &copy, &bar)?);
         }
         let mut beyond = Vec::new();
-        if let Some(reduced) = reduced(&self.recipe.delivery) {
+        if let Some(reduction) = Reduction::beyond(&self.recipe.delivery) {
             for turn in 0..DELIVERIES {
-                let copy = Copy::Delivered(&reduced, seed(100 + turn));
+                let copy = Copy::Reduced(&reduction, seed(100 + turn));
                 beyond.extend(self.rows(&training, &copy, &bar)?);
             }
         }
@@ -134,6 +131,7 @@ impl Known<'_> {
             match copy {
                 Copy::Clean => plane,
                 Copy::Delivered(delivery, seed) => delivery.apply(plane, &mut draws(*seed, index)),
+                Copy::Reduced(reduction, seed) => reduction.apply(plane, &mut draws(*seed, index)),
             }
         };
         let extent = (self.dataset.side, indices.len());
@@ -169,19 +167,6 @@ impl Known<'_> {
             })
             .collect())
     }
-}
-
-/// A delivery that reduces further than the given one. `None` when that goes far already.
-fn reduced(delivery: &Delivery) -> Option<Delivery> {
-    let least = delivery.thumbnail_range[0].min(delivery.resize_range[0]);
-    let most = BEYOND * least.min(1.0);
-    (most > 1.2 * SMALLEST).then(|| Delivery {
-        thumbnail: 1.0,
-        thumbnail_range: [SMALLEST, most],
-        jpeg: 0.5,
-        jpeg_range: delivery.jpeg_range,
-        ..Delivery::none()
-    })
 }
 
 /// The model of known tiles, and of what tells tiles beyond from them; its limits are still missing.
@@ -346,13 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_reduces_as_far_leaves_nothing_beyond() {
-        assert!(reduced(&Delivery::default()).is_some_and(|d| d.fault().is_none()));
-        let far = Delivery {
-            thumbnail_range: [0.25, 0.9],
-            ..Delivery::default()
-        };
-        assert!(reduced(&far).is_none());
+    fn without_tiles_beyond_nothing_is_measured_of_them() {
         assert!(model(&rows(100, 0.0, 1), &[]).reduction.is_empty());
     }
 }
