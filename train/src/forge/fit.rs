@@ -372,7 +372,7 @@ fn write_index(state: &Path, index: &Index) -> Result<(), TrainError> {
         .map_err(TrainError::io(&path))
 }
 
-fn log_line(step: usize, losses: &Losses, rate: f64, started: Instant) -> serde_json::Value {
+fn log_line(step: usize, losses: &[(&str, f64)], rate: f64, started: Instant) -> serde_json::Value {
     let mut line = serde_json::Map::new();
     line.insert("step".into(), step.into());
     for (name, loss) in losses {

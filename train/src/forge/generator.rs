@@ -21,6 +21,7 @@ use crate::TrainError;
 
 /// The network of a family.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One or two exist at a time.
 pub enum Network {
     /// `kl_autoencoder`
     KlAutoencoder(KlAutoencoder),
