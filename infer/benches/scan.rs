@@ -157,6 +157,7 @@ fn write(criterion: &mut Criterion) {
             frame,
             bbox: [16, 32, 48, 64],
             score: 0.75,
+            neighbours: 0,
         })
         .collect();
     let mut file = tempfile::tempfile().unwrap();
