@@ -133,11 +133,21 @@ fn a_family_is_added_measured_and_named() {
         ],
     );
 
-    // Steps that wreck the weights are told, with the exit status, and the report is there.
+    // Authentic images that look like an old family make it forget that one: the exit status says so,
+    // and the report is there.
+    std::fs::create_dir(folder.join("flat")).expect("a folder");
+    for index in 0..12 {
+        authentic(
+            &folder.join(format!("flat/{index}.png")),
+            500 + index,
+            5,
+            64,
+        );
+    }
     let text = {
         let mut wreck = arguments.to_vec();
         for (flag, value) in [
-            ("--learning-rate", "0.1"),
+            ("--authentic", "flat"),
             ("--share", "0.9"),
             ("--max-forgetting", "0.02"),
             ("--report", "wrecked"),
