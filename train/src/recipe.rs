@@ -181,7 +181,7 @@ impl Recipe {
         }
         if training.crop_share > 0.0
             && (crop < self.input.min_side.max(1)
-                || crop % self.input.multiple.max(1) != 0
+                || !crop.is_multiple_of(self.input.multiple.max(1))
                 || !self.input.tile.is_multiple_of(crop))
         {
             return Some(format!(

@@ -149,11 +149,10 @@ impl WithSimd for Weights<'_> {
                         element[channel] = *weight;
                     }
                 }
-                let columns: [[[f32; BLOCK]; 4]; 3] =
+                let [left, middle, right]: [[[f32; BLOCK]; 4]; 3] =
                     std::array::from_fn(|x| halves([kernel[x], kernel[3 + x], kernel[6 + x]]));
-                for y in 0..4 {
-                    let row = halves([columns[0][y], columns[1][y], columns[2][y]]);
-                    for (x, value) in row.into_iter().enumerate() {
+                for (y, ((a, b), c)) in left.into_iter().zip(middle).zip(right).enumerate() {
+                    for (x, value) in halves([a, b, c]).into_iter().enumerate() {
                         self.output[(4 * y + x) * count + block * self.inputs + input] = value;
                     }
                 }

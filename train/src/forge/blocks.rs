@@ -165,7 +165,7 @@ impl Up {
             Upsampling::Nearest => self.conv.forward(doubled(input)),
             Upsampling::Bilinear => self.conv.forward(softened(doubled(input))),
             Upsampling::Transposed => self.conv.forward(spread(input)),
-            Upsampling::PixelShuffle => shuffled(self.conv.forward(input)),
+            Upsampling::PixelShuffle => shuffled(&self.conv.forward(input)),
         }
     }
 }
@@ -213,7 +213,7 @@ pub fn softened(input: Tensor<4>) -> Tensor<4> {
 }
 
 /// Four channels become four pixels.
-fn shuffled(input: Tensor<4>) -> Tensor<4> {
+fn shuffled(input: &Tensor<4>) -> Tensor<4> {
     let [_, channels, ..] = input.dims();
     let phase = |at: usize| input.clone().narrow(1, at * channels / 4, channels / 4);
     interleaved(phase(0), phase(1), phase(2), phase(3))
@@ -419,7 +419,7 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
         let phases = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 4, 1, 1]);
-        assert_eq!(values(shuffled(phases)), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(values(shuffled(&phases)), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]

@@ -76,7 +76,11 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator, TrainError> {
     let card = card(&bytes, path)?;
     card.settings
         .check()
-        .and_then(|()| card.autoencoder.as_ref().map_or(Ok(()), |s| s.check()))
+        .and_then(|()| {
+            card.autoencoder
+                .as_ref()
+                .map_or(Ok(()), super::settings::Settings::check)
+        })
         .map_err(|error| fault(path, format!("its card asks for the impossible: {error}")))?;
     let sha256 = Sha256::digest(&bytes);
     let mut store = SafetensorsStore::from_bytes(Some(bytes));

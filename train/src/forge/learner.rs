@@ -62,7 +62,7 @@ pub fn column(values: &[f32], device: &Device) -> Tensor<4> {
 
 /// Reads losses back from the device at once.
 pub fn read<const N: usize>(names: [&'static str; N], losses: [Tensor<1>; N]) -> Losses {
-    let all = Tensor::cat(losses.map(|loss| loss.detach()).to_vec(), 0);
+    let all = Tensor::cat(losses.map(Tensor::detach).to_vec(), 0);
     let values = all.into_data().try_to_vec::<f32>().unwrap_or_default();
     names
         .into_iter()

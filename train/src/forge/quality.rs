@@ -57,24 +57,22 @@ pub fn measure(
         let reference = statistics(&held_out.wholes(modality, most));
         let reals = trained.wholes(modality, most);
         let mut fakes = Vec::new();
-        let count = if settings.family.invents() {
-            most
-        } else {
-            reals.len()
-        };
-        for index in 0..count {
-            let mut rng = generator(settings.seed, [4, class, index]);
-            fakes.push(if settings.family.invents() {
+        let random = |index: usize| generator(settings.seed, [4, class, index]);
+        if settings.family.invents() {
+            for index in 0..most {
                 // A number of this class.
                 let number = index * classes.len() + class;
-                model.invent(number, &generation, device, &mut rng)?.0
-            } else {
-                let real = &reals[index];
-                model
-                    .forge(real, modality, &generation, device, &mut rng)?
-                    .image
-            });
-            bar.inc(1);
+                let invented = model.invent(number, &generation, device, &mut random(index))?;
+                fakes.push(invented.0);
+                bar.inc(1);
+            }
+        } else {
+            for (index, real) in reals.iter().enumerate() {
+                let forged =
+                    model.forge(real, modality, &generation, device, &mut random(index))?;
+                fakes.push(forged.image);
+                bar.inc(1);
+            }
         }
         let (reals, fakes) = (statistics(&reals), statistics(&fakes));
         if [&reference, &reals, &fakes].iter().any(|set| set.len() < 2) {
