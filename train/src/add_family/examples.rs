@@ -240,8 +240,8 @@ impl Examples {
     }
 
     /// The examples with their splits. Groups that the old data hold out stay held out; of the others a
-    /// quarter is, in each class, first those that were never trained on. A held-out example whose
-    /// group is trained on becomes a group of its own; the second value counts those.
+    /// quarter is, in each class, first those that were never trained on. The
+    /// second value counts held-out examples whose group is trained on.
     fn split(&self, of: &BTreeMap<String, Split>, seed: u64) -> (Vec<Entry>, usize) {
         let mut held_out: BTreeSet<&str> = BTreeSet::new();
         let mut torn: BTreeSet<&str> = BTreeSet::new();
@@ -285,23 +285,29 @@ impl Examples {
                 have += size;
             }
         }
-        let entries: Vec<Entry> = self
+        let count = self
+            .entries
+            .iter()
+            .filter(|e| torn.contains(e.unit()))
+            .count();
+        let entries = self
             .entries
             .iter()
             .map(|entry| {
                 let mut entry = entry.clone();
                 let out = held_out.contains(entry.unit());
                 entry.split = Some(if out { Split::Test } else { Split::Train });
-                if torn.contains(entry.unit()) {
+                // A group has one split: the old images of it must not move.
+                if out
+                    && of
+                        .get(entry.unit())
+                        .is_some_and(|split| *split != Split::Test)
+                {
                     entry.group = format!("held-out-{}", entry.unit());
                 }
                 entry
             })
             .collect();
-        let count = entries
-            .iter()
-            .filter(|entry| entry.group.starts_with("held-out-"))
-            .count();
         (entries, count)
     }
 
