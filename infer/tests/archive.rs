@@ -4,24 +4,10 @@
 mod common;
 
 use std::path::Path;
-use std::process::Output;
 
 use common::browser::browse;
-use common::{Bench, python, stderr, veraray};
+use common::{Bench, audit, parsed, python, stderr};
 use serde_json::{Value, json};
-
-fn audit(bench: &Bench, arguments: &[&str]) -> Output {
-    veraray()
-        .args(["audit", "--quiet", "--device", "cpu", "--checkpoint"])
-        .arg(&bench.checkpoint)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn parsed(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
-}
 
 /// Blobs at places that depend on the seed, `side` pixels a side, each level `scale` times as bright.
 fn picture(seed: u64, side: u32, scale: f32) -> image::GrayImage {

@@ -7,9 +7,8 @@ mod common;
 mod simulation;
 
 use std::path::PathBuf;
-use std::process::Output;
 
-use common::{Bench, stderr, veraray};
+use common::{Bench, audit, parsed, stderr, veraray};
 use serde_json::{Value, json};
 use simulation::stats::Target;
 
@@ -45,19 +44,6 @@ fn records(name: &str) -> (Bench, PathBuf) {
     let path = bench.beside(name);
     std::fs::write(&path, lines).unwrap();
     (bench, path)
-}
-
-fn audit(bench: &Bench, arguments: &[&str]) -> Output {
-    veraray()
-        .args(["audit", "--quiet", "--device", "cpu", "--checkpoint"])
-        .arg(&bench.checkpoint)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn parsed(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
 }
 
 #[test]

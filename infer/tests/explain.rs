@@ -21,33 +21,10 @@ fn explain(bench: &Bench, file: &Path, arguments: &[&str]) -> Output {
 }
 
 /// A NIfTI-1 volume of noise, 16 bits, `frames` slices of `rows` by `columns`.
-fn nifti(rows: u16, columns: u16, frames: u16) -> Vec<u8> {
-    let mut bytes = vec![0; 352];
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(0, &348_i32.to_le_bytes());
-    for (index, side) in [3, columns, rows, frames, 1, 1, 1, 1]
-        .into_iter()
-        .enumerate()
-    {
-        put(40 + 2 * index, &side.to_le_bytes());
-    }
-    put(70, &4_i16.to_le_bytes());
-    put(72, &16_i16.to_le_bytes());
-    for index in 0..8 {
-        put(76 + 4 * index, &1.0_f32.to_le_bytes());
-    }
-    put(108, &352.0_f32.to_le_bytes());
-    put(112, &1.0_f32.to_le_bytes());
-    put(344, b"n+1\0");
-    for z in 0..u32::from(frames) {
-        for y in 0..u32::from(rows) {
-            for x in 0..u32::from(columns) {
-                let value = i16::from(common::noise(z, x, y));
-                bytes.extend(value.to_le_bytes());
-            }
-        }
-    }
-    bytes
+fn nifti(rows: i16, columns: i16, frames: i16) -> Vec<u8> {
+    common::nifti([columns, rows, frames], |x, y, z| {
+        i16::from(common::noise(z, x, y))
+    })
 }
 
 /// Everything that a page refers to.

@@ -98,33 +98,11 @@ fn verdicts_that_hold_stay_as_they_are() {
 
 /// A NIfTI volume of 128×128 slices: a smooth picture where 0 is given, noise where 1.
 fn volume(slices: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; 352];
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(0, &348_i32.to_le_bytes());
     let count = i16::try_from(slices.len()).unwrap();
-    for (index, side) in [3, 128, 128, count, 1, 1, 1, 1].into_iter().enumerate() {
-        put(40 + 2 * index, &side.to_le_bytes());
-    }
-    put(70, &4_i16.to_le_bytes());
-    put(72, &16_i16.to_le_bytes());
-    for index in 0..8 {
-        put(76 + 4 * index, &1.0_f32.to_le_bytes());
-    }
-    put(108, &352.0_f32.to_le_bytes());
-    put(112, &1.0_f32.to_le_bytes());
-    put(344, b"n+1\0");
-    for &slice in slices {
-        for y in 0..128_u32 {
-            for x in 0..128_u32 {
-                let value = match slice {
-                    0 => (x + y) as i16,
-                    _ => i16::from(noise(5, x, y)),
-                };
-                bytes.extend(value.to_le_bytes());
-            }
-        }
-    }
-    bytes
+    common::nifti([128, 128, count], |x, y, z| match slices[z as usize] {
+        0 => (x + y) as i16,
+        _ => i16::from(noise(5, x, y)),
+    })
 }
 
 /// A bench and the slice, 0 or 1, with the higher score; the threshold lies a `share` of the way from

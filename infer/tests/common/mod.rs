@@ -201,3 +201,47 @@ pub fn python() -> Option<PathBuf> {
         .is_ok_and(|status| status.success());
     works.then_some(python)
 }
+
+/// A NIfTI-1 volume of 16-bit slices, `columns` by `rows`, whose value depends on column, row and slice.
+pub fn nifti([columns, rows, slices]: [i16; 3], value: impl Fn(u32, u32, u32) -> i16) -> Vec<u8> {
+    let mut bytes = vec![0; 352];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &348_i32.to_le_bytes());
+    for (index, side) in [3, columns, rows, slices, 1, 1, 1, 1]
+        .into_iter()
+        .enumerate()
+    {
+        put(40 + 2 * index, &side.to_le_bytes());
+    }
+    put(70, &4_i16.to_le_bytes());
+    put(72, &16_i16.to_le_bytes());
+    for index in 0..8 {
+        put(76 + 4 * index, &1.0_f32.to_le_bytes());
+    }
+    put(108, &352.0_f32.to_le_bytes());
+    put(112, &1.0_f32.to_le_bytes());
+    put(344, b"n+1\0");
+    for z in 0..slices as u32 {
+        for y in 0..rows as u32 {
+            for x in 0..columns as u32 {
+                bytes.extend(value(x, y, z).to_le_bytes());
+            }
+        }
+    }
+    bytes
+}
+
+/// `veraray audit` with the bench's checkpoint.
+pub fn audit(bench: &Bench, arguments: &[&str]) -> Output {
+    veraray()
+        .args(["audit", "--quiet", "--device", "cpu", "--checkpoint"])
+        .arg(&bench.checkpoint)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// What a command printed, as JSON.
+pub fn parsed(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
