@@ -108,6 +108,12 @@ pub fn limits(card: &Card) -> Vec<String> {
         .iter()
         .map(|(modality, images)| format!("{modality} {images}"))
         .collect();
+    let untrained: BTreeSet<&str> = card
+        .metrics
+        .iter()
+        .map(|row| row.family.as_str())
+        .filter(|family| !card.families.iter().any(|trained| trained == family))
+        .collect();
     let tile = card.input.tile;
     let mut limits = vec![
         "Research software, not a medical device: a score is a reason to look, not a finding."
@@ -116,9 +122,11 @@ pub fn limits(card: &Card) -> Vec<String> {
             "Trained on few images ({}); other sites and devices may raise more false alarms.",
             seen.join(", ")
         ),
-        "Families it was not trained on may pass unseen; its metrics are of families it was \
-         trained on, on held-out patients."
-            .to_owned(),
+        format!(
+            "Families it was not trained on may pass unseen; its metrics are of families it was \
+             trained on{}, on held-out patients.",
+            but_for(&untrained)
+        ),
         if card.input.views.contains(&View::Native) {
             format!(
                 "Judges the whole field of view at {tile} pixels on the shorter side and at most {} \
@@ -158,6 +166,14 @@ pub fn limits(card: &Card) -> Vec<String> {
         ));
     }
     limits
+}
+
+fn but_for(families: &BTreeSet<&str>) -> String {
+    if families.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = families.iter().copied().collect();
+    format!(" (all but {})", names.join(", "))
 }
 
 /// DICOM codes (PS3.3 C.7.3.1.1.1) of a manifest's modality.
