@@ -43,52 +43,62 @@ pub(crate) fn statistics(
     let batch = pixels.len() / (height * width);
     let mut local = vec![0.0; batch * AREA * cells];
     let mut tile = vec![0.0; batch * 2 * AREA];
+    // The two grids are two jobs, so that a lone tile occupies two threads.
     let jobs = pixels
         .chunks_exact(height * width)
         .zip(local.chunks_exact_mut(AREA * cells))
-        .zip(tile.chunks_exact_mut(2 * AREA))
+        .flat_map(|(pixels, local)| [(pixels, Some(local)), (pixels, None)])
         .collect();
-    each(
-        jobs,
-        |((pixels, local), tile): ((&[f32], &mut [f32]), &mut [f32])| {
-            let mut totals = [Running::default(); AREA];
-            for shift in [0, SIDE / 2] {
-                let columns = (width - 2 * shift) / SIDE;
-                let rows = (height - 2 * shift) / SIDE;
-                let stride = columns.next_multiple_of(LANES);
-                scratch::with(Slot::Input, AREA * stride, |blocks| {
-                    scratch::with(Slot::Flat, AREA * stride, |work| {
-                        for row in 0..rows {
-                            let at = (row * SIDE + shift) * width + shift;
-                            gather(&pixels[at..], width, columns, stride, blocks);
-                            arch.dispatch(Transform {
-                                basis,
-                                stride,
-                                columns,
-                                magnitude,
-                                first: shift == 0 && row == 0,
-                                work: &mut *work,
-                                blocks: &mut *blocks,
-                                totals: &mut totals,
-                            });
-                            if shift == 0 {
-                                pool(blocks, stride, columns / 2, row / 2, local);
-                            }
-                        }
+    let totals = each(jobs, |(pixels, mut local): (&[f32], Option<&mut [f32]>)| {
+        let mut totals = [Running::default(); AREA];
+        let shift = if local.is_some() { 0 } else { SIDE / 2 };
+        let [rows, columns] = blocks_of(size, shift);
+        let stride = columns.next_multiple_of(LANES);
+        scratch::with(Slot::Input, AREA * stride, |blocks| {
+            scratch::with(Slot::Flat, AREA * stride, |work| {
+                for row in 0..rows {
+                    let at = (row * SIDE + shift) * width + shift;
+                    gather(&pixels[at..], width, columns, stride, blocks);
+                    arch.dispatch(Transform {
+                        basis,
+                        stride,
+                        columns,
+                        magnitude,
+                        first: row == 0,
+                        work: &mut *work,
+                        blocks: &mut *blocks,
+                        totals: &mut totals,
                     });
-                });
-            }
-            let blocks = [0, SIDE / 2].map(|shift| size.map(|side| (side - 2 * shift) / SIDE));
-            let count: usize = blocks.iter().map(|[rows, columns]| rows * columns).sum();
-            let (means, spreads) = tile.split_at_mut(AREA);
-            for ((mean, spread), total) in means.iter_mut().zip(spreads).zip(totals) {
-                let [middle, variance] = total.moments(count as f64);
-                *mean = middle as f32;
-                *spread = (variance + magnitude.epsilon).sqrt() as f32;
-            }
-        },
-    );
+                    if let Some(local) = &mut local {
+                        pool(blocks, stride, columns / 2, row / 2, local);
+                    }
+                }
+            });
+        });
+        totals
+    });
+    let counts = [0, SIDE / 2].map(|shift| blocks_of(size, shift).iter().product::<usize>() as f64);
+    let all = counts[0] + counts[1];
+    for (tile, totals) in tile.chunks_exact_mut(2 * AREA).zip(totals.as_chunks().0) {
+        let [aligned, shifted]: &[[Running; AREA]; 2] = totals;
+        let (means, spreads) = tile.split_at_mut(AREA);
+        let results = means.iter_mut().zip(spreads);
+        for ((mean, spread), parts) in results.zip(aligned.iter().zip(shifted)) {
+            let [[a, of_a], [b, of_b]] = [parts.0.moments(counts[0]), parts.1.moments(counts[1])];
+            let middle = (a * counts[0] + b * counts[1]) / all;
+            // Chan et al., 1979.
+            let between = counts[0] * counts[1] * ((a - b) / all).powi(2);
+            let variance = (of_a * counts[0] + of_b * counts[1]) / all + between;
+            *mean = middle as f32;
+            *spread = (variance + magnitude.epsilon).sqrt() as f32;
+        }
+    }
     (local, tile)
+}
+
+/// Rows and columns of blocks on a grid shifted from the corner.
+fn blocks_of(size: [usize; 2], shift: usize) -> [usize; 2] {
+    size.map(|side| (side - 2 * shift) / SIDE)
 }
 
 /// Lays the pixels of a row of blocks out as `[y, x, block]`.

@@ -1,7 +1,8 @@
 //! Convolution, normalisation by known statistics, residual and rectifier over a batch.
 //!
-//! Threads share samples. Every sample is cut into strips of output rows, small enough that what a strip
-//! reads and writes stays in the cache of its core. No value depends on where a strip ends.
+//! Every sample is cut into strips of output rows, small enough that what a strip reads and writes stays
+//! in the cache of its core. Threads share samples, or the strips where there are fewer samples than
+//! threads. No value depends on where a strip ends.
 
 use pulp::Arch;
 
@@ -34,8 +35,8 @@ pub(super) struct Strip<'a> {
     pub input: &'a [f32],
     /// What is added to the sample's output, of its shape.
     pub residual: Option<&'a [f32]>,
-    /// The sample's whole output.
-    pub output: &'a mut [f32],
+    /// The strip's rows of every output channel.
+    pub output: Vec<&'a mut [f32]>,
     /// First row of the output.
     pub first: usize,
     pub rows: usize,
@@ -48,10 +49,37 @@ impl Strip<'_> {
         let start = channel * g.output_plane() + self.first * width;
         let part = start..start + self.rows * width;
         (
-            self.residual.map(|residual| &residual[part.clone()]),
-            &mut self.output[part],
+            self.residual.map(|residual| &residual[part]),
+            &mut *self.output[channel],
         )
     }
+}
+
+/// The strips of a sample, of `rows` rows but for the last.
+fn strips<'a>(
+    g: &Geometry,
+    input: &'a [f32],
+    residual: Option<&'a [f32]>,
+    output: &'a mut [f32],
+    rows: usize,
+) -> Vec<Strip<'a>> {
+    let [height, width] = g.output_size();
+    let mut strips: Vec<Strip<'a>> = (0..height)
+        .step_by(rows)
+        .map(|first| Strip {
+            input,
+            residual,
+            output: Vec::with_capacity(g.outputs),
+            first,
+            rows: rows.min(height - first),
+        })
+        .collect();
+    for plane in output.chunks_exact_mut(height * width) {
+        for (strip, part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
+            strip.output.push(part);
+        }
+    }
+    strips
 }
 
 /// Convolution with known statistics.
@@ -63,29 +91,34 @@ impl Strip<'_> {
 pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], tail: Tail<'_>) -> Vec<f32> {
     let arch = Arch::new();
     let size = g.outputs * g.output_plane();
-    let mut output = pool::take(batch(g, input) * size);
+    let batch = batch(g, input);
+    let mut output = pool::take(batch * size);
     let kernel = Kernel::new(arch, g, weight);
-    let [height, _] = g.output_size();
-    let rows = kernel.rows(g);
-    let jobs = samples(g, input)
+    let threads = rayon::current_num_threads();
+    let shared = batch < threads;
+    let mut rows = kernel.rows(g);
+    if shared {
+        let parts = threads.div_ceil(batch.max(1));
+        rows = rows.min(g.output_size()[0].div_ceil(parts).next_multiple_of(2));
+    }
+    let run = |strip: Strip<'_>| match &kernel {
+        Kernel::Direct(packed) => direct(arch, g, packed, tail, strip),
+        Kernel::Winograd(kernel) => kernel.strip(arch, g, tail, strip),
+    };
+    let samples = samples(g, input)
         .zip(output.chunks_exact_mut(size))
         .enumerate()
-        .collect();
-    each(jobs, |(sample, (input, output))| {
-        for first in (0..height).step_by(rows) {
-            let strip = Strip {
-                input,
-                residual: tail.residual.map(|r| &r[sample * size..][..size]),
-                output: &mut *output,
-                first,
-                rows: rows.min(height - first),
-            };
-            match &kernel {
-                Kernel::Direct(packed) => direct(arch, g, packed, tail, strip),
-                Kernel::Winograd(kernel) => kernel.strip(arch, g, tail, strip),
-            }
-        }
-    });
+        .map(|(sample, (input, output))| {
+            let residual = tail.residual.map(|r| &r[sample * size..][..size]);
+            strips(g, input, residual, output, rows)
+        });
+    if shared {
+        each(samples.flatten().collect(), run);
+    } else {
+        each(samples.collect(), |strips: Vec<Strip<'_>>| {
+            strips.into_iter().for_each(&run);
+        });
+    }
     if let Kernel::Winograd(kernel) = kernel {
         kernel.recycle();
     }

@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::geometry::Geometry;
 use super::layer::each;
-use super::planes::{SLACK, pad_input};
+use super::planes::{Pad, SLACK};
 use super::pool;
 use super::scratch::{self, Slot};
 
@@ -20,26 +20,47 @@ pub(crate) const CHANNELS: usize = 5;
 /// - output: `[batch, 5, height, width]`
 pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], gain: f32) -> Vec<f32> {
     let arch = Arch::new();
-    let plane = size[0] * size[1];
+    let [height, width] = size;
+    let plane = height * width;
     let mut output = pool::take(pixels.len() * CHANNELS);
-    let jobs = pixels
+    let threads = rayon::current_num_threads();
+    let rows = height.div_ceil(threads.div_ceil((pixels.len() / plane).max(1)));
+    let mut jobs = Vec::new();
+    for (pixels, output) in pixels
         .chunks_exact(plane)
         .zip(output.chunks_exact_mut(CHANNELS * plane))
-        .collect();
-    each(jobs, |(pixels, output): (&[f32], &mut [f32])| {
-        let g = Geometry {
+    {
+        let mut strips: Vec<(&[f32], usize, Vec<&mut [f32]>)> = (0..height)
+            .step_by(rows)
+            .map(|first| (pixels, first, Vec::with_capacity(CHANNELS)))
+            .collect();
+        for plane in output.chunks_exact_mut(plane) {
+            for ((_, _, strip), part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
+                strip.push(part);
+            }
+        }
+        jobs.append(&mut strips);
+    }
+    each(jobs, |(pixels, first, output)| {
+        let strip = Geometry {
             inputs: 1,
             outputs: CHANNELS,
-            size,
+            size: [output[0].len() / width, width],
             kernel: 3,
             stride: 1,
         };
-        scratch::with(Slot::Input, g.padded() + SLACK, |padded| {
-            pad_input(&g, pixels, padded);
+        scratch::with(Slot::Input, strip.padded() + SLACK, |padded| {
+            arch.dispatch(Pad {
+                strip: &strip,
+                input: pixels,
+                height,
+                first,
+                padded: &mut *padded,
+            });
             arch.dispatch(Residuals {
                 padded,
-                pitch: g.pitch(),
-                width: size[1],
+                pitch: strip.pitch(),
+                width,
                 gain,
                 output,
             });
@@ -48,15 +69,15 @@ pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], gain: f32) -> Vec<f32>
     output
 }
 
-/// All channels of one sample.
+/// All channels of a strip of one sample.
 struct Residuals<'a> {
-    /// Rows a pitch apart, a row and a column of zeros before and after.
+    /// Rows a pitch apart, a row and a column of zeros or neighbours before and after.
     padded: &'a [f32],
     pitch: usize,
     width: usize,
     gain: f32,
-    /// `[5, height, width]`
-    output: &'a mut [f32],
+    /// The strip's rows of every channel.
+    output: Vec<&'a mut [f32]>,
 }
 
 impl WithSimd for Residuals<'_> {
@@ -66,10 +87,11 @@ impl WithSimd for Residuals<'_> {
     #[allow(clippy::needless_range_loop)] // Over many slices at once.
     fn with_simd<S: Simd>(self, _: S) {
         let (width, pitch, gain) = (self.width, self.pitch, self.gain);
-        let (centred, rest) = self.output.split_at_mut(self.output.len() / CHANNELS);
-        let (right, rest) = rest.split_at_mut(centred.len());
-        let (below, rest) = rest.split_at_mut(centred.len());
-        let (diagonal, second) = rest.split_at_mut(centred.len());
+        let Ok([centred, right, below, diagonal, second]) =
+            <[&mut [f32]; CHANNELS]>::try_from(self.output)
+        else {
+            return;
+        };
         let rows = centred.chunks_exact_mut(width);
         let rows = rows.zip(right.chunks_exact_mut(width));
         let rows = rows.zip(below.chunks_exact_mut(width));

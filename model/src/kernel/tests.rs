@@ -364,7 +364,9 @@ fn the_number_of_threads_does_not_change_a_bit() {
 
 #[test]
 fn neither_threads_nor_strips_change_a_bit_of_a_forward_pass() {
-    for (kernel, stride, size) in [(3, 1, [40, 26]), (3, 1, [34, 19]), (3, 2, [96, 64])] {
+    let shapes = [(3, 1, [40, 26]), (3, 1, [34, 19]), (3, 2, [96, 64])];
+    // Threads share five samples, and the strips of one.
+    for ((kernel, stride, size), batch) in shapes.into_iter().flat_map(|s| [(s, 5), (s, 1)]) {
         let g = Geometry {
             inputs: 7,
             outputs: 9,
@@ -372,7 +374,6 @@ fn neither_threads_nor_strips_change_a_bit_of_a_forward_pass() {
             kernel,
             stride,
         };
-        let batch = 5;
         let input = noise(batch * g.inputs * g.input_plane(), 1);
         let weight = noise(g.outputs * g.taps(), 2);
         let (scale, shift) = (noise(g.outputs, 3), noise(g.outputs, 4));
