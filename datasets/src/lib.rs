@@ -26,8 +26,8 @@ pub use crate::delivery::{Delivery, Plane};
 pub use crate::error::OpenError;
 pub use crate::forge::{
     Forgery, ForgeryTask, ImageStatistics, LEAST_SIDE, Lesion, Original, Parameter, Parameters,
-    Refinement, SetDistance, TrainedFamily, TrainingFreeFamily, UnknownFamily, forge, forge_image,
-    plan_forgeries, plan_trained, refine, set_distance,
+    Refinement, SetDistance, TrainedFamily, TrainingFreeFamily, UnknownFamily, composite, forge,
+    forge_image, plan_forgeries, plan_trained, refine, set_distance,
 };
 pub use crate::frame::{Display, Frame, GrayImage, Voi, VoiFunction};
 pub use crate::identity::Identity;

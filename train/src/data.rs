@@ -313,7 +313,7 @@ fn load(index: usize, mut image: Frames, spec: &InputSpec) -> Result<Loaded, Tra
         (0..count).map(|i| first + i * span / count).collect()
     };
     let mut samples = Vec::new();
-    let mut why = String::new();
+    let mut why = String::from("none of the recipe's views shows it");
     for frame in chosen {
         let grey = image.gray(frame)?;
         match spec.tiles(&grey.pixels, grey.rows, grey.columns) {

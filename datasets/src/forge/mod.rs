@@ -8,6 +8,7 @@
 //! Equal seeds give equal forgeries.
 
 mod blend;
+mod composite;
 #[cfg(test)]
 mod contract;
 mod copy_move;
@@ -39,6 +40,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+pub use composite::composite;
 pub use original::Original;
 pub use parameters::{Parameter, Parameters};
 pub use plan::{ForgeryTask, plan_forgeries, plan_trained};

@@ -140,8 +140,14 @@ pub(super) struct Region {
 impl Region {
     /// Draws a region: an ellipse with a wavy, feathered outline, in the body where that is possible.
     pub(super) fn draw(image: &GrayImage, body: &Body, rng: &mut StdRng) -> Self {
+        let diameter = rng.random_range(DIAMETER);
+        Self::sized(image, body, diameter, rng)
+    }
+
+    /// The same with a given diameter, as a share of the shorter side.
+    pub(super) fn sized(image: &GrayImage, body: &Body, diameter: f32, rng: &mut StdRng) -> Self {
         let side = image.rows.min(image.columns) as f32;
-        let radius = (side * rng.random_range(DIAMETER) / 2.0).max(3.0);
+        let radius = (side * diameter / 2.0).max(3.0);
         let aspect = rng.random_range(0.6..1.0_f32);
         let turn = rng.random_range(0.0..TAU);
         let waves: [(f32, f32); 3] =
