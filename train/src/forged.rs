@@ -26,6 +26,9 @@ pub struct ForgeRecipe {
     pub share: f64,
     /// Families to draw from, each as often as the others.
     pub families: Vec<TrainingFreeFamily>,
+    /// Share of the whole-image forgeries and of the listed reconstructions that are brought down to a
+    /// region: one of them is set into the very image it was made from, in `[0, 1]`.
+    pub composite: f64,
     /// Share of the regions put into an image that come from a synthetic image of the manifest
     /// rather than from another patient, in `[0, 1]`.
     pub synthetic_donors: f64,
@@ -40,6 +43,7 @@ impl Default for ForgeRecipe {
         Self {
             share: 0.0,
             families: TrainingFreeFamily::ALL.to_vec(),
+            composite: 0.0,
             synthetic_donors: 0.3,
             held_out: 2,
             judged: Vec::new(),
@@ -84,6 +88,7 @@ impl ForgeRecipe {
     pub fn fault(&self) -> Option<String> {
         for (key, share) in [
             ("share", self.share),
+            ("composite", self.composite),
             ("synthetic_donors", self.synthetic_donors),
         ] {
             if !(0.0..=1.0).contains(&share) {

@@ -13,7 +13,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use veraray_datasets::{Delivery, Entry, Label, Plane, Split, TrainingFreeFamily, forge};
+use veraray_datasets::{
+    Delivery, Entry, Label, Plane, Split, TrainingFreeFamily, composite, forge,
+};
 use veraray_model::{Detector, View};
 
 use crate::crop::{anywhere, corner, cropped};
@@ -241,6 +243,7 @@ impl<'a> Sampler<'a> {
             None => from_any_source(&self.reals[modality], rng),
         };
         let planes = [real, *fake].map(|index| self.plane(index));
+        let planes = self.composed(planes, rng);
         let corner = corner(&planes[1], side, rng);
         planes.map(|plane| cropped(plane, corner, side))
     }
@@ -287,9 +290,24 @@ impl<'a> Sampler<'a> {
             let forgery = forge(family, &plane, donor.as_ref(), rng);
             // Some tiles show too little for a region to be changed in.
             if attempt == ATTEMPTS || forgery.mask.iter().any(|share| *share > 0.5) {
-                return [plane, forgery];
+                return self.composed([plane, forgery], rng);
             }
         }
+    }
+
+    /// A pair of which the manipulated one is now and then brought down to a region, where all of it
+    /// is manipulated and both show the same image.
+    fn composed(&self, [authentic, manipulated]: [Plane; 2], rng: &mut StdRng) -> [Plane; 2] {
+        let share = self.forge.composite;
+        // No draw where the setting is off: older recipes then see what they always saw.
+        let wanted = share > 0.0 && rng.random_bool(share);
+        if wanted
+            && manipulated.mask.iter().all(|share| *share == 1.0)
+            && let Some(region) = composite(&authentic, &manipulated, rng)
+        {
+            return [authentic, region];
+        }
+        [authentic, manipulated]
     }
 
     /// Where a region is taken from: a synthetic image, or another group's authentic one.
