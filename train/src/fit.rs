@@ -16,6 +16,7 @@ use crate::data::Dataset;
 use crate::log::EpochLog;
 use crate::progress::Progress;
 use crate::sampler::Sampler;
+use crate::select::judge;
 use crate::state::State;
 use crate::steps::{self, Steps, warmed_cosine};
 use crate::validate::{calibrate_finished, calibration, validate};
@@ -144,8 +145,7 @@ pub fn fit_recipe(
             device.handle(),
             progress,
         )?;
-        let so_far = epochs.iter().map(|e: &EpochLog| e.selection);
-        let best = judged.selection > so_far.fold(f64::NEG_INFINITY, f64::max);
+        let (selection, best) = judge(&epochs, &judged.figures);
         if best {
             let mut card = card::assemble(
                 recipe,
@@ -176,7 +176,7 @@ pub fn fit_recipe(
             learning_rate: trained.learning_rate,
             auroc: judged.auroc,
             delivered_auroc: judged.delivered_auroc,
-            selection: judged.selection,
+            selection,
             best,
             seconds: [seconds, started.elapsed().as_secs_f64() - seconds],
             tiles_per_second: tiles as f64 / seconds,

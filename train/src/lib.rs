@@ -28,6 +28,7 @@ mod report;
 mod robustness;
 mod sampler;
 mod score;
+mod select;
 mod state;
 mod steps;
 mod validate;

@@ -25,7 +25,8 @@ pub struct EpochLog {
     pub auroc: BTreeMap<String, f64>,
     /// Validation AUROC per family after delivery.
     pub delivered_auroc: BTreeMap<String, f64>,
-    /// What epochs are chosen by: the mean of both over the worst third of the families.
+    /// What epochs are chosen by: the mean of both over the worst third of the families that this or an
+    /// earlier epoch told from authentic images.
     pub selection: f64,
     /// Whether this is the best epoch so far.
     pub best: bool,

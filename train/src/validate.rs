@@ -14,6 +14,7 @@ use crate::out_of_distribution::Known;
 use crate::progress::Progress;
 use crate::sampler::generator;
 use crate::score::{ImageScore, Scores, score};
+use crate::select::{Figures, figures};
 use crate::{Recipe, TrainError};
 
 /// What validation says of an epoch.
@@ -22,7 +23,8 @@ pub(crate) struct Judged {
     pub(crate) draws: [Scores; 2],
     pub(crate) auroc: BTreeMap<String, f64>,
     pub(crate) delivered_auroc: BTreeMap<String, f64>,
-    pub(crate) selection: f64,
+    /// What epochs are chosen by.
+    pub(crate) figures: Figures,
 }
 
 pub(crate) fn validate(
@@ -41,13 +43,8 @@ pub(crate) fn validate(
     bar.finish_and_clear();
     let auroc = per_family(dataset, &clean.images);
     let delivered_auroc = per_family(dataset, &delivered.images);
-    let selection = worst_third(
-        auroc
-            .iter()
-            .filter_map(|(family, a)| delivered_auroc.get(family).map(|b| 0.5 * (a + b)))
-            .collect(),
-    );
-    if !selection.is_finite() {
+    let figures = figures(&auroc, &delivered_auroc);
+    if figures.is_empty() {
         return Err(TrainError::Data(
             "validation holds no authentic or no manipulated image; raise split.validation".into(),
         ));
@@ -56,16 +53,8 @@ pub(crate) fn validate(
         draws: [clean, delivered],
         auroc,
         delivered_auroc,
-        selection,
+        figures,
     })
-}
-
-/// Mean of the lowest third. The worst families decide, not the mean: a detector is used against
-/// what it is worst at. The single worst one would be noise where there are many.
-fn worst_third(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.truncate(figures.len().div_ceil(3));
-    figures.iter().sum::<f64>() / figures.len() as f64
 }
 
 /// AUROC of every generator family against all authentic images.

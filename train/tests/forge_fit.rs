@@ -380,6 +380,10 @@ fn what_cannot_be_fitted_is_said() {
     };
     let base = fit("kl_autoencoder", "32", "x");
     failing(&[&base[..], &["--depth", "6"]].concat(), &["--depth 6"]);
+    failing(
+        &[&base[..], &["--sets", "nowhere"]].concat(),
+        &["--sets nowhere", "manifest.csv"],
+    );
     failing(&fit("inpaint", "32", "x"), &["--size 32"]);
     failing(&fit("latent_diffusion", "32", "x"), &["--autoencoder"]);
     failing(&fit("splice", "32", "x"), &["splice", "kl_autoencoder"]);

@@ -36,6 +36,8 @@ const WORD: usize = 10;
 pub struct ForgeFitOptions {
     /// Manifest of authentic images.
     pub data: PathBuf,
+    /// Values of its set column to use; empty: all.
+    pub sets: Vec<String>,
     /// Folder of all runs.
     pub runs: PathBuf,
     /// The run's name.
@@ -72,6 +74,8 @@ pub struct ForgeFitReport {
 struct Index {
     settings: Settings,
     manifest_sha256: String,
+    #[serde(default)]
+    sets: Vec<String>,
     autoencoder_sha256: String,
     step: usize,
 }
@@ -91,7 +95,13 @@ pub fn forge_fit(
     let run = options.runs.join(&options.name);
     prepare(&run, options)?;
     let bar = progress.bar("reading images");
-    let reals = Reals::load(&options.data, Split::Train, settings.size, &bar)?;
+    let reals = Reals::load(
+        &options.data,
+        &options.sets,
+        Split::Train,
+        settings.size,
+        &bar,
+    )?;
     bar.finish_and_clear();
     for (name, why) in &reals.skipped {
         progress.note(&format!("left out {name}: {why}"));
@@ -122,6 +132,7 @@ pub fn forge_fit(
     let index = Index {
         settings: settings.clone(),
         manifest_sha256: reals.manifest_sha256.clone(),
+        sets: options.sets.clone(),
         autoencoder_sha256: autoencoder
             .as_ref()
             .map_or(String::new(), |found| found.sha256.clone()),
@@ -195,7 +206,13 @@ pub fn forge_fit(
     if step == settings.steps && options.quality > 0 {
         let bar = progress.bar("reading images");
         // A manifest may hold nobody out.
-        let held_out = Reals::load(&options.data, Split::Test, settings.size, &bar);
+        let held_out = Reals::load(
+            &options.data,
+            &options.sets,
+            Split::Test,
+            settings.size,
+            &bar,
+        );
         bar.finish_and_clear();
         if let Ok(held_out) = held_out {
             let model = file::load(&path, device.handle())?;
@@ -218,6 +235,7 @@ impl Index {
         Self {
             settings: self.settings.clone(),
             manifest_sha256: self.manifest_sha256.clone(),
+            sets: self.sets.clone(),
             autoencoder_sha256: self.autoencoder_sha256.clone(),
             step: self.step,
         }
@@ -354,6 +372,9 @@ fn resumed(state: &Path, wanted: &Index) -> Result<usize, TrainError> {
     }
     if found.manifest_sha256 != wanted.manifest_sha256 {
         return Err(failed("the run was started with another manifest"));
+    }
+    if found.sets != wanted.sets {
+        return Err(failed("the run was started with other --sets"));
     }
     if found.autoencoder_sha256 != wanted.autoencoder_sha256 {
         return Err(failed("the run was started with another autoencoder"));

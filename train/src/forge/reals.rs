@@ -93,21 +93,33 @@ fn level(code: u16) -> f32 {
 }
 
 impl Reals {
-    /// Decodes the authentic images of one split. Images that cannot be read are listed in
+    /// Decodes the authentic images of one split, of the given sets or, where none is given, of all.
+    /// Images that cannot be read are listed in
     /// [`Reals::skipped`].
     ///
     /// # Errors
     /// [`TrainError`] when the manifest cannot be read or nothing is left to learn from.
     pub fn load(
         manifest: &Path,
+        sets: &[String],
         split: Split,
         side: usize,
         bar: &ProgressBar,
     ) -> Result<Self, TrainError> {
         let Manifest { entries, sha256 } = Manifest::read(manifest)?;
+        if let Some(absent) = sets
+            .iter()
+            .find(|set| !entries.iter().any(|entry| entry.set == **set))
+        {
+            return Err(TrainError::Data(format!(
+                "--sets {absent}: {} has no such set",
+                manifest.display()
+            )));
+        }
         let splits = assign_splits(&entries, &SplitOptions::default());
+        let wanted = |at: usize| sets.is_empty() || sets.contains(&entries[at].set);
         let chosen: Vec<usize> = (0..entries.len())
-            .filter(|&at| entries[at].label == Label::Real && splits[at] == split)
+            .filter(|&at| entries[at].label == Label::Real && splits[at] == split && wanted(at))
             .collect();
         let modality = |at: usize| entries[at].modality.to_lowercase();
         let classes: BTreeSet<String> = chosen.iter().map(|&at| modality(at)).collect();

@@ -16,6 +16,9 @@ pub struct Fit {
     /// Manifest (CSV or Parquet); authentic images of its training split are learned from.
     #[arg(long, value_name = "MANIFEST")]
     data: PathBuf,
+    /// Values of the manifest's set column to use; all by default.
+    #[arg(long, value_name = "SET", value_delimiter = ',')]
+    sets: Vec<String>,
     /// Steps in all.
     #[arg(long, default_value_t = 4000, value_name = "N")]
     steps: usize,
@@ -112,6 +115,7 @@ pub fn run(args: &Fit, progress: &Progress) -> anyhow::Result<ExitCode> {
     };
     let options = ForgeFitOptions {
         data: args.data.clone(),
+        sets: args.sets.clone(),
         runs: args.runs.clone(),
         name: args.name.clone().unwrap_or_else(|| args.family.to_string()),
         resume: args.resume,
