@@ -58,6 +58,12 @@ impl ForgeRecipe {
         self.share > 0.0 && !self.families.is_empty()
     }
 
+    /// Whether training draws forgeries of a family.
+    #[must_use]
+    pub fn trains_on(&self, family: &str) -> bool {
+        self.is_on() && self.families.iter().any(|own| own.as_str() == family)
+    }
+
     /// Families that held-out images are forged by.
     #[must_use]
     pub fn judging(&self) -> &[TrainingFreeFamily] {

@@ -1,5 +1,6 @@
 //! Scores samples of a data set with a detector.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 
 use burn::tensor::{Device, Tensor};
@@ -43,8 +44,8 @@ pub struct CellScore {
 pub struct Scores {
     /// One per image, in the order of the samples.
     pub images: Vec<ImageScore>,
-    /// Cells of the images that have masks.
-    pub cells: Vec<CellScore>,
+    /// Cells of the images that have masks, by entry.
+    pub cells: BTreeMap<usize, Vec<CellScore>>,
 }
 
 /// What the detector says of one tile.
@@ -191,9 +192,8 @@ pub fn score(
             logit: dataset.pooling.pool(logits).unwrap_or(f64::NAN),
         });
         if dataset.is_masked(entry) {
-            scores
-                .cells
-                .extend(run.iter().flat_map(|(_, tile)| &tile.cells));
+            let cells = run.iter().flat_map(|(_, tile)| &tile.cells);
+            scores.cells.insert(entry, cells.copied().collect());
         }
     }
     Ok(scores)

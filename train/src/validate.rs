@@ -13,7 +13,7 @@ use crate::metrics::auroc;
 use crate::out_of_distribution::Known;
 use crate::progress::Progress;
 use crate::sampler::generator;
-use crate::score::{ImageScore, Scores, score};
+use crate::score::{CellScore, ImageScore, Scores, score};
 use crate::select::{Figures, figures};
 use crate::{Recipe, TrainError};
 
@@ -148,19 +148,40 @@ pub(crate) fn calibrate_finished(
 
 /// Calibrates on scores of the same images, first as they are, then after deliveries. Deliveries
 /// together weigh as much as the images as they are.
+///
+/// Of the manipulated images those count whose families are trained on, where there are any: a score
+/// is the chance of one of them. A family that is only judged by may leave nothing to be seen, and
+/// would draw every score towards one half.
 pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) -> Calibration {
+    let counts = |entry: usize| {
+        let family = dataset.entries[entry].generator.as_str();
+        entry < dataset.listed || recipe.forge.trains_on(family)
+    };
+    let any = draws[0]
+        .images
+        .iter()
+        .any(|image| dataset.entries[image.entry].label.is_manipulated() && counts(image.entry));
     let (mut authentic, mut manipulated) = (Vec::new(), Vec::new());
     let repeats = (draws.len() - 1).max(1);
     for (draw, scores) in draws.iter().enumerate() {
-        let (reals, fakes) = by_class(dataset, &scores.images);
-        let fakes: Vec<f64> = fakes.into_values().flatten().collect();
         for _ in 0..if draw == 0 { repeats } else { 1 } {
-            authentic.extend_from_slice(&reals);
-            manipulated.extend_from_slice(&fakes);
+            for image in &scores.images {
+                if !dataset.entries[image.entry].label.is_manipulated() {
+                    authentic.push(image.logit);
+                } else if !any || counts(image.entry) {
+                    manipulated.push(image.logit);
+                }
+            }
         }
     }
     let rates = &recipe.training.false_positive_rates;
     let mut calibration = calibrate(&authentic, &manipulated, rates, 2 * repeats);
-    calibration.map_threshold = map_threshold(&draws[0].cells);
+    let cells: Vec<CellScore> = draws[0]
+        .cells
+        .iter()
+        .filter(|(entry, _)| !any || counts(**entry))
+        .flat_map(|(_, cells)| cells.iter().copied())
+        .collect();
+    calibration.map_threshold = map_threshold(&cells);
     calibration
 }

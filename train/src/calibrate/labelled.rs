@@ -8,7 +8,7 @@ use veraray_model::{Calibration, Checkpoint, OperatingPoint};
 
 use super::{allowed, calibrate, calibration_set, clopper_pearson_upper, map_threshold, needed};
 use crate::TrainError;
-use crate::evaluate::{Bench, Selection, SubjectScore};
+use crate::evaluate::{Bench, Selection, Subject, SubjectScore};
 use crate::out_of_distribution::Known;
 use crate::progress::Progress;
 use crate::score::ImageScore;
@@ -73,9 +73,16 @@ pub fn recalibrate(
         Images::Both => both.iter().collect(),
     };
     let old = &bench.checkpoint.card.calibration;
+    // What is forged for the test alone, by families that were not trained on, would draw every score
+    // towards one half; what the manifest lists counts.
+    let trained = &bench.checkpoint.card.families;
+    let counts = |subject: &Subject| match &subject.family {
+        Some(family) => !subject.forged || trained.contains(family),
+        None => true,
+    };
     let logits = |manipulated: bool| -> Vec<Vec<f64>> {
         let of = bench.subjects.iter().enumerate();
-        of.filter(|(_, subject)| subject.family.is_some() == manipulated)
+        of.filter(|(_, subject)| subject.family.is_some() == manipulated && counts(subject))
             .map(|(position, _)| copies.iter().map(|scores| scores[position].logit).collect())
             .collect()
     };
@@ -108,6 +115,7 @@ pub fn recalibrate(
         let mut fitted = calibrate(&flat(&reals), &flat(&fakes), &options.rates, copies.len());
         let masked = bench.subjects.iter().zip(&both[0]);
         let cells: Vec<_> = masked
+            .filter(|(subject, _)| counts(subject))
             .filter_map(|(subject, score)| bench.masked(subject, score))
             .flat_map(|image| image.cells.iter().copied())
             .collect();

@@ -24,6 +24,9 @@ pub struct Args {
     /// Values of the manifest's set column to use, or all, in place of the recipe's.
     #[arg(long, value_name = "SET", value_delimiter = ',')]
     sets: Vec<String>,
+    /// Families to measure; all by default.
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
+    families: Vec<String>,
     /// Sweeps to run; all by default.
     #[arg(long, value_name = "SWEEP", value_delimiter = ',')]
     sweeps: Vec<String>,
@@ -51,6 +54,7 @@ pub fn run(args: &Args, progress: &Progress) -> anyhow::Result<()> {
     let options = RobustnessOptions {
         split: super::split(&args.split),
         sets: args.sets.clone(),
+        families: args.families.clone(),
         sweeps: args.sweeps.clone(),
         limit: args.limit,
         max_fpr: args.max_fpr,

@@ -36,14 +36,18 @@ impl Report {
         let summary = &self.summary;
         text += &format!(
             "\nMean AUROC {:.3}, after delivery {:.3}; worst {:.3} ({}), after delivery {:.3} ({}). \
-             Expected calibration error {:.3}.\n",
+             Expected calibration error {:.3}{}.\n",
             summary.mean_auroc[0],
             summary.mean_auroc[1],
             summary.worst_auroc[0],
             summary.worst_family[0],
             summary.worst_auroc[1],
             summary.worst_family[1],
-            self.calibration_error
+            self.calibration_error,
+            self.trained_calibration_error
+                .map_or_else(String::new, |error| format!(
+                    "; over the families trained on, both classes weighing the same, {error:.3}"
+                ))
         );
         if !summary.not_above_null.is_empty() {
             text += &format!(

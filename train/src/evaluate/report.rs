@@ -48,6 +48,9 @@ pub struct Report {
     pub refusals: Vec<RefusalRow>,
     /// Expected calibration error over all images, as they are.
     pub calibration_error: f64,
+    /// The same over authentic images and the families trained on, both classes weighing the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_calibration_error: Option<f64>,
     /// ROC curves per family.
     pub curves: Vec<Curve>,
     /// Reliability diagram, as they are and after delivery.
@@ -215,6 +218,7 @@ pub(super) fn assemble(
         sources: table.sources(),
         refusals: table.refusals(),
         calibration_error: table.calibration_error(),
+        trained_calibration_error: table.trained_calibration_error(),
         curves: families.iter().map(curve).collect(),
         reliability: [bars(0), bars(1)],
         worst: [worst(table, false), worst(table, true)],

@@ -28,6 +28,8 @@ pub struct RobustnessOptions {
     pub split: Option<Split>,
     /// Values of the manifest's `set` column; empty: those of the recipe.
     pub sets: Vec<String>,
+    /// Families to measure; empty: all.
+    pub families: Vec<String>,
     /// Sweeps to run; empty: all.
     pub sweeps: Vec<String>,
     /// Most images per family.
@@ -140,7 +142,7 @@ pub fn robustness(
     let selection = Selection {
         split: options.split,
         sets: options.sets.clone(),
-        families: Vec::new(),
+        families: options.families.clone(),
         limit: options.limit,
         authentic_suffices: false,
     };
