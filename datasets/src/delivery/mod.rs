@@ -65,7 +65,10 @@ impl Delivery {
         }
         if rng.random_bool(self.thumbnail) {
             let share = between(self.thumbnail_range, rng);
-            image = steps::thumbnail(&image, share, rng);
+            // No draw where the setting is off: older recipes then deliver what they always did.
+            let stored = self.thumbnail_jpeg > 0.0 && rng.random_bool(self.thumbnail_jpeg);
+            let quality = stored.then(|| rng.random_range(self.jpeg_range[0]..=self.jpeg_range[1]));
+            image = steps::thumbnail(&image, share, quality, rng);
         }
         if rng.random_bool(self.blur) {
             image = imageops::blur(&image, between(self.blur_range, rng));
@@ -194,12 +197,16 @@ mod tests {
             set(&mut delivery);
             delivery
         };
-        let steps: [(&str, Delivery); 14] = [
+        let steps: [(&str, Delivery); 15] = [
             ("mirror", one(|d| d.mirror = 1.0)),
             ("rotate", one(|d| d.rotate = 1.0)),
             ("tilt", one(|d| d.tilt = 1.0)),
             ("resize", one(|d| d.resize = 1.0)),
             ("thumbnail", one(|d| d.thumbnail = 1.0)),
+            (
+                "thumbnail_jpeg",
+                one(|d| (d.thumbnail, d.thumbnail_jpeg) = (1.0, 1.0)),
+            ),
             ("blur", one(|d| d.blur = 1.0)),
             ("sharpen", one(|d| d.sharpen = 1.0)),
             ("noise", one(|d| d.noise = 1.0)),

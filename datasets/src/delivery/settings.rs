@@ -24,6 +24,8 @@ pub struct Delivery {
     pub thumbnail: f64,
     /// Range of the reduced side, as a share of the old one.
     pub thumbnail_range: [f32; 2],
+    /// JPEG, of a quality of `jpeg_range`, while it is small.
+    pub thumbnail_jpeg: f64,
     /// Gaussian blur.
     pub blur: f64,
     /// Range of its standard deviation, pixels.
@@ -70,6 +72,7 @@ impl Default for Delivery {
             resize_range: [0.6, 1.4],
             thumbnail: 0.1,
             thumbnail_range: [0.6, 0.95],
+            thumbnail_jpeg: 0.0,
             blur: 0.2,
             blur_range: [0.3, 1.2],
             sharpen: 0.1,
@@ -101,6 +104,7 @@ impl Delivery {
             tilt: 0.0,
             resize: 0.0,
             thumbnail: 0.0,
+            thumbnail_jpeg: 0.0,
             blur: 0.0,
             sharpen: 0.0,
             noise: 0.0,
@@ -125,6 +129,7 @@ impl Delivery {
             ("tilt", self.tilt),
             ("resize", self.resize),
             ("thumbnail", self.thumbnail),
+            ("thumbnail_jpeg", self.thumbnail_jpeg),
             ("blur", self.blur),
             ("sharpen", self.sharpen),
             ("noise", self.noise),

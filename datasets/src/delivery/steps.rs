@@ -34,11 +34,17 @@ pub(super) fn resized(image: &Grey, mask: &Grey, factor: f32, rng: &mut StdRng) 
     (window(&image), window(&mask))
 }
 
-/// Reduces to `share` of the side and enlarges back.
-pub(super) fn thumbnail(image: &Grey, share: f32, rng: &mut StdRng) -> Grey {
+/// Reduces to `share` of the side, stores as JPEG where a quality is given, and enlarges back.
+pub(super) fn thumbnail(image: &Grey, share: f32, quality: Option<u8>, rng: &mut StdRng) -> Grey {
     let side = image.width();
     let size = ((side as f32 * share).round() as u32).max(16);
-    let small = imageops::resize(image, size, size, kernel(rng));
+    let mut small = imageops::resize(image, size, size, kernel(rng));
+    if let Some(quality) = quality {
+        let stored = through_jpeg(&small, quality);
+        for (Luma([value]), stored) in small.pixels_mut().zip(stored) {
+            *value = stored;
+        }
+    }
     imageops::resize(&small, side, side, kernel(rng))
 }
 
