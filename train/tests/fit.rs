@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use image::{GrayImage, Luma};
+use indicatif::ProgressBar;
+use veraray_datasets::Delivery;
+use veraray_model::{ComputeDevice, Detector, DeviceChoice};
+use veraray_train::{Dataset, Recipe, Sampler};
 
 const SIDE: u32 = 64;
 
@@ -168,6 +172,50 @@ fn a_killed_run_goes_on_from_its_last_epoch() {
     let whole = ["fit", "tiny.toml", "--device", "cpu", "--runs", "whole"];
     must(folder, &whole);
     assert_eq!(log(folder, "killed"), log(folder, "whole"));
+}
+
+/// With every redrawn image brought down to a region, no mask is whole and none is empty, and what lies
+/// outside is the authentic partner's.
+#[test]
+fn composites_leave_the_rest_of_the_image_authentic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let manifest = data(folder);
+    let mut recipe = Recipe::read(&recipe(folder, "")).expect("a recipe");
+    recipe.delivery = Delivery::none();
+    recipe.data.exclude_families = vec!["patch".into()];
+    let batch = |composite: f64| {
+        let mut recipe = recipe.clone();
+        recipe.forge.composite = composite;
+        let dataset = Dataset::load(&manifest, &recipe, &ProgressBar::hidden()).expect("images");
+        let sampler = Sampler::new(&dataset, &recipe).expect("a sampler");
+        let device = ComputeDevice::select(DeviceChoice::Cpu).expect("a CPU");
+        let (pixels, _, masks) = sampler.batch(1, 0, 8).to_tensors(device.handle());
+        let values = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().expect("floats");
+        let area = (SIDE * SIDE) as usize;
+        let pixels: Vec<Vec<f32>> = values(pixels.into_data())
+            .chunks(area)
+            .map(<[f32]>::to_vec)
+            .collect();
+        let cells = area / Detector::CELL.pow(2);
+        let shares: Vec<f32> = values(masks.into_data())
+            .chunks(cells)
+            .map(|mask| mask.iter().sum::<f32>() / cells as f32)
+            .collect();
+        (pixels, shares)
+    };
+    let (_, whole) = batch(0.0);
+    assert!(whole.chunks(2).all(|pair| pair == [0.0, 1.0]), "{whole:?}");
+    let (pixels, shares) = batch(1.0);
+    for (pair, share) in pixels.chunks(2).zip(shares.chunks(2)) {
+        assert!(
+            share[0] == 0.0 && share[1] > 0.0 && share[1] < 0.8,
+            "{share:?}"
+        );
+        let same = pair[0].iter().zip(&pair[1]).filter(|(a, b)| a == b).count();
+        let outside = (1.0 - share[1]) * pair[0].len() as f32;
+        assert!(same as f32 > 0.5 * outside, "{same} of {outside}");
+    }
 }
 
 #[test]
