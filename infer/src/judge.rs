@@ -6,10 +6,13 @@ use crate::agreement::{lone, supported};
 use crate::frames::ScoredFrame;
 use crate::{Region, Verdict, regions, wording};
 
-/// Share of the map from which a manipulation counts as global. Lesions that are painted in or out fill
-/// a few percent of an image, and their maps no more than a tenth; a generator whose traces show in
-/// places only still marks more than a fifth.
-const GLOBAL: f64 = 0.2;
+/// Share of the map that is rather manipulated than not from which a manipulation counts as global. Lesions
+/// that are painted in or out fill a few percent of an image, and their maps a tenth, at most three
+/// eighths; a generator whose traces show in places only still has more than half.
+const GLOBAL: f64 = 0.45;
+
+/// A cell is rather manipulated than not.
+const RATHER: f64 = 0.5;
 
 /// Most slices that stand out whose neighbours are looked at again.
 const MOST_CONFIRMED: usize = 4;
@@ -134,7 +137,8 @@ impl Rules {
     fn kind(&self, frames: &[ScoredFrame], alone: &[usize]) -> Verdict {
         let agreed = frames.iter().enumerate();
         let agreed = agreed.filter(|(index, _)| !alone.contains(index));
-        let threshold = self.calibration.map_threshold;
+        // Not the threshold of the regions, which draws outlines tightly.
+        let threshold = self.calibration.map_threshold.min(RATHER);
         let (above, all) = regions::cells_above(agreed.map(|(_, frame)| frame), threshold);
         if above > 0 && (above as f64) < GLOBAL * all as f64 {
             Verdict::Tampered
