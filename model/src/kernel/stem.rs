@@ -30,9 +30,9 @@ pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], gain: f32) -> Vec<f32>
         .chunks_exact(plane)
         .zip(output.chunks_exact_mut(CHANNELS * plane))
     {
-        let mut strips: Vec<(&[f32], usize, Vec<&mut [f32]>)> = (0..height)
+        let mut strips: Vec<_> = (0..height)
             .step_by(rows)
-            .map(|first| (pixels, first, Vec::with_capacity(CHANNELS)))
+            .map(|first| (pixels, first, Vec::<&mut [f32]>::with_capacity(CHANNELS)))
             .collect();
         for plane in output.chunks_exact_mut(plane) {
             for ((_, _, strip), part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
@@ -90,7 +90,7 @@ impl WithSimd for Residuals<'_> {
         let Ok([centred, right, below, diagonal, second]) =
             <[&mut [f32]; CHANNELS]>::try_from(self.output)
         else {
-            return;
+            unreachable!("a strip has a part for every channel");
         };
         let rows = centred.chunks_exact_mut(width);
         let rows = rows.zip(right.chunks_exact_mut(width));
