@@ -6,14 +6,11 @@ import pathlib
 
 root = pathlib.Path(__file__).resolve().parent
 report = json.loads((root / "results/held_out/report.json").read_text())
-whole = {"spectral", "reconstruct", "denoise_grain"}
 
 
 def null(row, name):
-    figure = row["null_models"].get(name)
-    if isinstance(figure, list):
-        figure = figure[0]
-    return "–" if figure is None else f"{figure:.3f}"
+    interval = row["null_models"].get(name)
+    return f"{interval[0]:.3f}" if interval else "–"
 
 
 def line(row):

@@ -153,22 +153,21 @@ pub(crate) fn calibrate_finished(
 /// is the chance of one of them. A family that is only judged by may leave nothing to be seen, and
 /// would draw every score towards one half.
 pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) -> Calibration {
-    let counts = |entry: usize| {
-        let family = dataset.entries[entry].generator.as_str();
-        entry < dataset.listed || recipe.forge.trains_on(family)
+    let trained = |entry: usize| {
+        entry < dataset.listed || recipe.forge.trains_on(&dataset.entries[entry].generator)
     };
-    let any = draws[0]
-        .images
-        .iter()
-        .any(|image| dataset.entries[image.entry].label.is_manipulated() && counts(image.entry));
+    let real = |entry: usize| !dataset.entries[entry].label.is_manipulated();
+    let mut images = draws[0].images.iter();
+    let any = images.any(|image| !real(image.entry) && trained(image.entry));
+    let counts = |entry: usize| !any || trained(entry);
     let (mut authentic, mut manipulated) = (Vec::new(), Vec::new());
     let repeats = (draws.len() - 1).max(1);
     for (draw, scores) in draws.iter().enumerate() {
         for _ in 0..if draw == 0 { repeats } else { 1 } {
             for image in &scores.images {
-                if !dataset.entries[image.entry].label.is_manipulated() {
+                if real(image.entry) {
                     authentic.push(image.logit);
-                } else if !any || counts(image.entry) {
+                } else if counts(image.entry) {
                     manipulated.push(image.logit);
                 }
             }
@@ -179,7 +178,7 @@ pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) 
     let cells: Vec<CellScore> = draws[0]
         .cells
         .iter()
-        .filter(|(entry, _)| !any || counts(**entry))
+        .filter(|(entry, _)| counts(**entry))
         .flat_map(|(_, cells)| cells.iter().copied())
         .collect();
     calibration.map_threshold = map_threshold(&cells);

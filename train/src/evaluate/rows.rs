@@ -7,8 +7,8 @@ use veraray_datasets::Entry;
 
 use super::{Bench, Subject, SubjectScore};
 use crate::metrics::{
-    Comparison, Localisation, Measures, Scored, auroc_interval, balanced_calibration_error,
-    compare, expected_calibration_error, localise, measure, rate_above,
+    Comparison, Localisation, Measures, Scored, auroc_interval, compare,
+    expected_calibration_error, localise, measure, rate_above,
 };
 
 /// Fewest images of each class in a row of a stratum.
@@ -338,15 +338,14 @@ impl Table<'_> {
     /// Expected calibration error over authentic images and the families trained on, both classes
     /// weighing the same. `None` when a class is missing.
     pub(super) fn trained_calibration_error(&self) -> Option<f64> {
-        let trained = &self.bench.checkpoint.card.families;
-        let both = self.bench.subjects.iter().zip(&self.scores[0]);
-        let scored: Vec<(f64, bool)> = both
-            .filter_map(|(subject, score): (&Subject, _)| match &subject.family {
-                None => Some((score.score, false)),
-                Some(family) => trained.contains(family).then_some((score.score, true)),
+        let positions: Vec<usize> = (0..self.bench.subjects.len())
+            .filter(|&position| {
+                let family = self.bench.subjects[position].family.as_deref();
+                family.is_none_or(|family| self.seen(family))
             })
             .collect();
-        let any = |wanted: bool| scored.iter().any(|(_, label)| *label == wanted);
-        (any(false) && any(true)).then(|| balanced_calibration_error(&scored))
+        let score = |position: usize| self.scores[0][position].score;
+        let [reals, fakes] = self.classes(&positions, &score);
+        Some(measure(&reals, &fakes, self.threshold, SEED)?.calibration_error[0])
     }
 }

@@ -11,7 +11,7 @@ pub use bootstrap::{Groups, percentiles};
 pub use delong::{Comparison, compare};
 pub use localisation::{CellImage, Localisation, localise};
 pub use measures::{Measures, measure};
-pub use probability::{Bin, balanced_calibration_error, expected_calibration_error, reliability};
+pub use probability::{Bin, expected_calibration_error, reliability};
 pub use ranked::{Ranked, auroc, rate_above};
 
 /// Bootstrap replicates behind every interval.

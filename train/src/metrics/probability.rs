@@ -38,19 +38,6 @@ pub fn expected_calibration_error(scored: &[(f64, bool)]) -> f64 {
     gap.sum::<f64>() / scored.len().max(1) as f64
 }
 
-/// The same with both classes weighing the same, however many images each has.
-#[must_use]
-pub fn balanced_calibration_error(scored: &[(f64, bool)]) -> f64 {
-    let manipulated = scored.iter().filter(|(_, label)| *label).count();
-    let weights = [scored.len() - manipulated, manipulated].map(|n| 0.5 / n.max(1) as f64);
-    let mut gaps = [0.0; BINS];
-    for (score, label) in scored {
-        let label = u8::from(*label);
-        gaps[bin(*score)] += weights[usize::from(label)] * (score - f64::from(label));
-    }
-    gaps.iter().map(|gap: &f64| gap.abs()).sum()
-}
-
 /// The bars of a reliability diagram, empty bins left out.
 #[must_use]
 pub fn reliability(authentic: &[Scored], manipulated: &[Scored]) -> Vec<Bin> {
@@ -136,10 +123,6 @@ mod tests {
     fn calibration_error_of_a_calibrated_and_a_wrong_score() {
         let calibrated: Vec<(f64, bool)> = (0..100).map(|i| (0.25, i % 4 == 0)).collect();
         assert!(expected_calibration_error(&calibrated) < 1e-9);
-        // Three in four are authentic; balanced, a score of one half would be right.
-        assert!((balanced_calibration_error(&calibrated) - 0.25).abs() < 1e-9);
-        let even: Vec<(f64, bool)> = (0..100).map(|i| (0.5, i % 4 == 0)).collect();
-        assert!(balanced_calibration_error(&even) < 1e-9);
         let wrong: Vec<(f64, bool)> = (0..100).map(|_| (0.95, false)).collect();
         assert!((expected_calibration_error(&wrong) - 0.95).abs() < 1e-9);
     }
