@@ -2,13 +2,13 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
-use crate::frequency::FrequencyBranch;
+use crate::frequency::{Frequencies, FrequencyBranch};
 use crate::spatial::{ConvNorm, SpatialBranch};
 
 /// Architecture of a [`Detector`].
@@ -25,6 +25,9 @@ pub struct DetectorConfig {
     pub fused: usize,
     /// Dropout before the logit, in `[0, 1)`.
     pub dropout: f64,
+    /// Whether every place is told what the whole tile looks like, so that it can be compared with it, and
+    /// the tile's block statistics are normalised before they become features.
+    pub context: bool,
 }
 
 impl Default for DetectorConfig {
@@ -35,6 +38,7 @@ impl Default for DetectorConfig {
             frequency_global: 32,
             fused: 96,
             dropout: 0.2,
+            context: false,
         }
     }
 }
@@ -71,7 +75,20 @@ impl DetectorConfig {
         }
         Ok(Detector {
             spatial: SpatialBranch::new(self.spatial, device),
-            frequency: FrequencyBranch::new(self.frequency_local, self.frequency_global, device),
+            frequency: FrequencyBranch::new(
+                self.frequency_local,
+                self.frequency_global,
+                self.context,
+                device,
+            ),
+            context: self.context.then(|| {
+                let inputs = self.spatial[3] + FrequencyBranch::STATISTICS;
+                // At first nothing is said, so that training starts from the places alone.
+                LinearConfig::new(inputs, self.fused)
+                    .with_bias(false)
+                    .with_initializer(Initializer::Zeros)
+                    .init(device)
+            }),
             fuse: ConvNorm::new(
                 [self.spatial[3] + self.frequency_local, self.fused],
                 1,
@@ -135,6 +152,9 @@ pub struct Loss {
 pub struct Detector {
     spatial: SpatialBranch,
     frequency: FrequencyBranch,
+    /// From the means of the spatial features and the normalised block statistics of a tile to what is
+    /// added at each of its places.
+    context: Option<Linear>,
     fuse: ConvNorm,
     map: Conv2d,
     dropout: Dropout,
@@ -154,8 +174,18 @@ impl Detector {
     #[must_use]
     pub fn forward(&self, pixels: Tensor<4>) -> Detection {
         let spatial = self.spatial.forward(pixels.clone());
-        let (local, global, statistics) = self.frequency.forward(pixels);
-        let fused = self.fuse.forward(Tensor::cat(vec![spatial, local], 1));
+        let Frequencies {
+            local,
+            global,
+            statistics,
+            normalised,
+        } = self.frequency.forward(pixels);
+        let whole = self.whole(&spatial, normalised);
+        let places = Tensor::cat(vec![spatial, local], 1);
+        let fused = match whole {
+            Some(whole) => self.fuse.forward_add(places, whole),
+            None => self.fuse.forward(places),
+        };
         let [batch, channels, height, width] = fused.dims();
         let map = self
             .map
@@ -176,6 +206,23 @@ impl Detector {
             map,
             features: Tensor::cat(vec![features, statistics], 1),
         }
+    }
+
+    /// What a tile says to each of its places: `[batch, fused, height / 16, width / 16]`.
+    fn whole(&self, spatial: &Tensor<4>, statistics: Option<Tensor<2>>) -> Option<Tensor<4>> {
+        let (context, statistics) = (self.context.as_ref()?, statistics?);
+        let [batch, channels, height, width] = spatial.dims();
+        let mean = spatial
+            .clone()
+            .reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels]);
+        let said = context.forward(Tensor::cat(vec![mean, statistics], 1));
+        let [_, fused] = said.dims();
+        Some(
+            said.reshape([batch, fused, 1, 1])
+                .expand([batch, fused, height, width]),
+        )
     }
 
     /// Binary cross-entropy of the logits and of the map.

@@ -6,8 +6,8 @@
 //! region shows.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::relu;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Tensor};
 
 use crate::filters::{BLOCK, dct_basis};
@@ -33,6 +33,10 @@ const MAGNITUDE: Magnitude = Magnitude {
     epsilon: 1e-6,
 };
 
+/// Slope below zero of the features of the tile, where its statistics are normalised: a plain rectifier
+/// over them was seen to die in all its units.
+const SLOPE: f64 = 0.1;
+
 /// Coefficients of one block.
 const COEFFICIENTS: usize = BLOCK * BLOCK;
 
@@ -40,31 +44,54 @@ const COEFFICIENTS: usize = BLOCK * BLOCK;
 #[derive(Module, Debug)]
 pub(crate) struct FrequencyBranch {
     local: ConvNorm,
+    /// Normalises the statistics of the tile, where the architecture has context.
+    normal: Option<BatchNorm>,
     global: Linear,
+}
+
+/// What the frequency branch finds.
+pub(crate) struct Frequencies {
+    /// By place: `[batch, local, height / 16, width / 16]`.
+    pub local: Tensor<4>,
+    /// Features of the tile: `[batch, global]`.
+    pub global: Tensor<2>,
+    /// Block statistics of the tile: `[batch, STATISTICS]`.
+    pub statistics: Tensor<2>,
+    /// The same, normalised, where the architecture has context.
+    pub normalised: Option<Tensor<2>>,
 }
 
 impl FrequencyBranch {
     /// Block statistics of a tile: mean and spread of every coefficient.
     pub(crate) const STATISTICS: usize = 2 * COEFFICIENTS;
 
-    pub(crate) fn new(local: usize, global: usize, device: &Device) -> Self {
+    pub(crate) fn new(local: usize, global: usize, context: bool, device: &Device) -> Self {
         Self {
             local: ConvNorm::new([COEFFICIENTS, local], 1, 1, device),
+            normal: context.then(|| BatchNormConfig::new(Self::STATISTICS).init(device)),
             global: LinearConfig::new(2 * COEFFICIENTS, global).init(device),
         }
     }
 
     /// # Shapes
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
-    /// - output: by place `[batch, local, height / 16, width / 16]`, for the tile `[batch, global]`, and
-    ///   the statistics behind the latter, `[batch, STATISTICS]`
-    pub(crate) fn forward(&self, pixels: Tensor<4>) -> (Tensor<4>, Tensor<2>, Tensor<2>) {
+    /// - output: see [`Frequencies`]
+    pub(crate) fn forward(&self, pixels: Tensor<4>) -> Frequencies {
         let (local, statistics) = block_statistics(pixels);
-        (
-            self.local.forward(local),
-            relu(self.global.forward(statistics.clone())),
+        let normalised = self
+            .normal
+            .as_ref()
+            .map(|normal| normal.forward(statistics.clone()));
+        let global = match &normalised {
+            Some(normalised) => leaky_relu(self.global.forward(normalised.clone()), SLOPE),
+            None => relu(self.global.forward(statistics.clone())),
+        };
+        Frequencies {
+            local: self.local.forward(local),
+            global,
             statistics,
-        )
+            normalised,
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl ConvNorm {
     }
 
     /// Convolves, normalises, adds and rectifies.
-    fn forward_add(&self, input: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward_add(&self, input: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
         self.run(input, Some(residual))
     }
 

@@ -27,6 +27,11 @@ fn architectures() -> Vec<DetectorConfig> {
             frequency_global: 32,
             fused: 16,
             dropout: 0.0,
+            context: false,
+        },
+        DetectorConfig {
+            context: true,
+            ..DetectorConfig::default()
         },
     ]
 }

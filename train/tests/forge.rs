@@ -27,20 +27,21 @@ fn torso(x: u32, y: u32, side: u32, index: u32) -> u8 {
 
 /// Ten eight-bit images of five patients, one of sixteen bits, and a broken one.
 fn data(folder: &Path) -> PathBuf {
-    let mut manifest = String::from("path,label,source,generator,group,modality,licence\n");
+    let mut manifest = String::from("path,label,source,generator,group,modality,licence,set\n");
     for index in 0..10 {
         GrayImage::from_fn(96, 96, |x, y| Luma([torso(x, y, 96, index)]))
             .save(folder.join(format!("r{index}.png")))
             .expect("a picture");
-        manifest += &format!("r{index}.png,real,site,,p{},ct,CC0\n", index / 2);
+        let set = ["a", "b"][index as usize / 6];
+        manifest += &format!("r{index}.png,real,site,,p{},ct,CC0,{set}\n", index / 2);
     }
     let deep = |x, y| u16::from(torso(x, y, 80, 11)) * 200 + (x * 7 % 50) as u16;
     ImageBuffer::<Luma<u16>, _>::from_fn(80, 80, |x, y| Luma([deep(x, y)]))
         .save(folder.join("deep.png"))
         .expect("a picture");
     std::fs::write(folder.join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").expect("a file");
-    manifest += "deep.png,real,site,,p9,ct,CC0\nbroken.png,real,site,,p8,ct,CC0\n";
-    manifest += "r0.png,synthetic,site,gan,p7,ct,CC0\n";
+    manifest += "deep.png,real,site,,p9,ct,CC0,c\nbroken.png,real,site,,p8,ct,CC0,c\n";
+    manifest += "r0.png,synthetic,site,gan,p7,ct,CC0,c\n";
     let path = folder.join("manifest.csv");
     std::fs::write(&path, manifest).expect("a manifest");
     path
@@ -198,7 +199,7 @@ fn every_family_writes_the_number_asked_for() {
     data(folder.path());
     // Without the broken one, so that nothing fails.
     let text = std::fs::read_to_string(folder.path().join("manifest.csv")).expect("text");
-    let text = text.replace("broken.png,real,site,,p8,ct,CC0\n", "");
+    let text = text.replace("broken.png,real,site,,p8,ct,CC0,c\n", "");
     std::fs::write(folder.path().join("manifest.csv"), text).expect("a manifest");
     for family in TrainingFreeFamily::ALL {
         let name = family.as_str();
@@ -262,7 +263,46 @@ fn what_cannot_be_done_is_said() {
         ],
         &["none.csv"],
     );
+    failing(
+        &[
+            "sample",
+            "splice",
+            "--data",
+            "manifest.csv",
+            "--sets",
+            "d",
+            "-n",
+            "1",
+            "--output",
+            "x",
+        ],
+        &["--sets d", "manifest.csv"],
+    );
     assert!(!folder.path().join("x").exists());
+}
+
+#[test]
+fn sets_narrow_the_originals_and_go_with_their_forgeries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    data(folder.path());
+    let arguments = [
+        "sample",
+        "copy_move",
+        "--data",
+        "manifest.csv",
+        "--sets",
+        "b",
+        "--split",
+        "all",
+        "--aligned",
+        "--output",
+        "out",
+    ];
+    let output = run(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let manifest = Manifest::read(&folder.path().join("out/manifest.csv")).expect("a manifest");
+    assert_eq!(manifest.entries.len(), 8);
+    assert!(manifest.entries.iter().all(|entry| entry.set == "b"));
 }
 
 /// The logit of a detector with fresh weights.
@@ -299,6 +339,7 @@ fn detector() -> (Detector, ComputeDevice) {
         frequency_global: 4,
         fused: 8,
         dropout: 0.0,
+        context: false,
     };
     let detector = architecture.init(device.handle()).expect("a detector");
     (detector, device)

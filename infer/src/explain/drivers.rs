@@ -173,26 +173,36 @@ impl Dissection<'_> {
         }
         // The weights of the fusion are [fused, spatial + local, 1, 1].
         let inputs = spatial + self.architecture.frequency_local;
-        let without_pixels = edited(
-            self.detector,
-            &[Edit::new("fuse.conv.weight", |index, value| {
-                if index % inputs < spatial { 0.0 } else { value }
-            })],
-        )?;
-        let without_frequencies = edited(
-            self.detector,
-            &[
-                Edit::new("fuse.conv.weight", |index, value| {
-                    if index % inputs < spatial { value } else { 0.0 }
-                }),
-                Edit::new(
-                    "logit.weight",
-                    |index, value| {
-                        if index < max.end { value } else { 0.0 }
-                    },
-                ),
-            ],
-        )?;
+        // Those of the context, where there is one, are [spatial + statistics, fused].
+        let context = |keep: &'static dyn Fn(usize, usize) -> bool| {
+            self.architecture.context.then(|| {
+                Edit::new("context.weight", move |index, value| {
+                    if keep(index / fused, spatial) {
+                        value
+                    } else {
+                        0.0
+                    }
+                })
+            })
+        };
+        let mut edits = vec![Edit::new("fuse.conv.weight", |index, value| {
+            if index % inputs < spatial { 0.0 } else { value }
+        })];
+        edits.extend(context(&|input, spatial| input >= spatial));
+        let without_pixels = edited(self.detector, &edits)?;
+        let mut edits = vec![
+            Edit::new("fuse.conv.weight", |index, value| {
+                if index % inputs < spatial { value } else { 0.0 }
+            }),
+            Edit::new(
+                "logit.weight",
+                |index, value| {
+                    if index < max.end { value } else { 0.0 }
+                },
+            ),
+        ];
+        edits.extend(context(&|input, spatial| input < spatial));
+        let without_frequencies = edited(self.detector, &edits)?;
         let branches = vec![
             part(
                 "pixels and residuals (spatial branch)",

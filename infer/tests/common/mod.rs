@@ -124,6 +124,7 @@ pub fn save(path: &Path, calibration: &Calibration) {
         frequency_global: 4,
         fused: 8,
         dropout: 0.0,
+        context: true,
     };
     let detector = architecture.init(device.handle()).unwrap();
     let card = Card {

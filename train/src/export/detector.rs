@@ -18,6 +18,9 @@ const FLOOR: f32 = 2e-3;
 /// Added to the variance of log magnitudes, as in the frequency branch.
 const SPREAD_FLOOR: f32 = 1e-6;
 
+/// Slope below zero of the features of normalised statistics, as in the frequency branch.
+const SLOPE: f32 = 0.1;
+
 /// Side of a DCT block.
 const BLOCK: usize = 8;
 
@@ -34,9 +37,24 @@ pub(super) fn graph(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
         "presentation grey in [0, 1]; height and width are multiples of 32",
     );
     let spatial = spatial(&mut b, &mut weights, &pixels)?;
-    let (local, global) = frequency(&mut b, &mut weights, &pixels)?;
+    let (local, global, normalised) = frequency(&mut b, &mut weights, &pixels)?;
     let joined = b.node("Concat", &[&spatial, &local], &[("axis", Setting::One(1))]);
-    let fused = conv_norm(&mut b, &mut weights, "fuse", &joined, 1)?;
+    let mut fused = conv_norm(&mut b, &mut weights, "fuse", &joined, 1)?;
+    if let Some(statistics) = normalised {
+        let mean = b.node("GlobalAveragePool", &[&spatial], &[]);
+        let mean = b.node("Flatten", &[&mean], &[("axis", Setting::One(1))]);
+        let whole = b.node(
+            "Concat",
+            &[&mean, &statistics],
+            &[("axis", Setting::One(1))],
+        );
+        let weight = weights.take("context.weight")?;
+        let weight = b.floats("context.weight", &weight);
+        let said = b.node("MatMul", &[&whole, &weight], &[]);
+        let axes = b.integers(&[2, 3]);
+        let said = b.node("Unsqueeze", &[&said, &axes], &[]);
+        fused = b.node("Add", &[&fused, &said], &[]);
+    }
     let fused = b.node("Relu", &[&fused], &[]);
     let map = plain_conv(&mut b, &mut weights, "map", &fused)?;
     let channel = b.integers(&[1]);
@@ -122,7 +140,7 @@ fn frequency(
     b: &mut Builder,
     weights: &mut Weights,
     pixels: &str,
-) -> Result<(String, String), TrainError> {
+) -> Result<(String, String, Option<String>), TrainError> {
     let basis = b.floats("dct.basis", &basis());
     let half = (BLOCK / 2) as i64;
     let (starts, ends, axes) = (
@@ -150,8 +168,31 @@ fn frequency(
     let spread = b.node("Sqrt", &[&variance], &[]);
     let statistics = b.node("Concat", &[&mean, &spread], &[("axis", Setting::One(1))]);
     let statistics = b.node("Flatten", &[&statistics], &[("axis", Setting::One(1))]);
-    let global = linear(b, weights, "frequency.global", &statistics)?;
-    let global = b.node("Relu", &[&global], &[]);
+    let normalised = if weights.has("frequency.normal.") {
+        let [gain, shift] = weights.normalisation("frequency.normal")?;
+        let (gain, shift) = (
+            b.floats("frequency.normal.gain", &gain),
+            b.floats("frequency.normal.shift", &shift),
+        );
+        let scaled = b.node("Mul", &[&statistics, &gain], &[]);
+        Some(b.node("Add", &[&scaled, &shift], &[]))
+    } else {
+        None
+    };
+    let global = linear(
+        b,
+        weights,
+        "frequency.global",
+        normalised.as_ref().unwrap_or(&statistics),
+    )?;
+    let global = match normalised {
+        Some(_) => {
+            let slope = b.scalar(SLOPE);
+            let flatter = b.node("Mul", &[&global, &slope], &[]);
+            b.node("Max", &[&global, &flatter], &[])
+        }
+        None => b.node("Relu", &[&global], &[]),
+    };
     // Four blocks make one cell of the map.
     let two = [
         ("kernel_shape", Setting::Many(&[2, 2])),
@@ -159,7 +200,7 @@ fn frequency(
     ];
     let cells = b.node("AveragePool", &[&aligned], &two);
     let local = conv_norm(b, weights, "frequency.local", &cells, 1)?;
-    Ok((b.node("Relu", &[&local], &[]), global))
+    Ok((b.node("Relu", &[&local], &[]), global, normalised))
 }
 
 /// `0.5 * (ln(|c| + floor) + 4)` of the block DCT coefficients, one channel each.

@@ -46,27 +46,40 @@ impl Weights {
     /// A convolution with the batch normalisation after it folded in: kernel and bias.
     pub(super) fn folded(&mut self, name: &str) -> Result<[Weight; 2], TrainError> {
         let mut kernel = self.take(&format!("{name}.conv.weight"))?;
-        let [gamma, beta, mean, variance] = ["gamma", "beta", "running_mean", "running_var"]
-            .map(|part| format!("{name}.norm.{part}"));
+        let [gain, shift] = self.normalisation(&format!("{name}.norm"))?;
+        let channels = gain.values.len();
+        let per_channel = kernel.values.len() / channels.max(1);
+        for (values, gain) in kernel
+            .values
+            .chunks_exact_mut(per_channel.max(1))
+            .zip(&gain.values)
+        {
+            for value in values {
+                *value *= gain;
+            }
+        }
+        Ok([kernel, shift])
+    }
+
+    /// A batch normalisation as what its input is multiplied by and what is added then.
+    pub(super) fn normalisation(&mut self, name: &str) -> Result<[Weight; 2], TrainError> {
+        let [gamma, beta, mean, variance] =
+            ["gamma", "beta", "running_mean", "running_var"].map(|part| format!("{name}.{part}"));
         let (gamma, beta) = (self.take(&gamma)?, self.take(&beta)?);
         let (mean, variance) = (self.take(&mean)?, self.take(&variance)?);
         let channels = gamma.values.len();
-        let per_channel = kernel.values.len() / channels.max(1);
-        let mut bias = Vec::with_capacity(channels);
+        let (mut gains, mut shifts) = (Vec::new(), Vec::new());
         for channel in 0..channels {
             let [g, b, m, v] = [&gamma, &beta, &mean, &variance]
                 .map(|part| f64::from(part.values.get(channel).copied().unwrap_or(f32::NAN)));
             let gain = g / (v + EPSILON).sqrt();
-            bias.push((b - m * gain) as f32);
-            for value in &mut kernel.values[channel * per_channel..(channel + 1) * per_channel] {
-                *value = (f64::from(*value) * gain) as f32;
-            }
+            gains.push(gain as f32);
+            shifts.push((b - m * gain) as f32);
         }
-        let bias = Weight {
+        Ok([gains, shifts].map(|values| Weight {
             shape: vec![channels],
-            values: bias,
-        };
-        Ok([kernel, bias])
+            values,
+        }))
     }
 
     /// Refuses to drop weights silently: a graph that leaves some out is not the network.

@@ -13,6 +13,7 @@ pub struct Row {
     pub path: String,
     pub label: &'static str,
     pub generator: String,
+    pub set: String,
     pub source: String,
     pub group: String,
     pub modality: String,
@@ -33,6 +34,7 @@ impl Row {
             path,
             label: Label::Real.as_str(),
             generator: String::new(),
+            set: entry.set.clone(),
             source: entry.source.clone(),
             // An original without a group is one of its own, and so are its forgeries.
             group: entry.unit().to_owned(),

@@ -42,6 +42,9 @@ pub struct Sample {
     /// Equal seeds give equal forgeries.
     #[arg(long, default_value_t = 2026)]
     seed: u64,
+    /// Values of the manifest's set column to use; all by default.
+    #[arg(long, value_delimiter = ',', value_name = "SET")]
+    sets: Vec<String>,
     /// The originals' split, as the manifest says or as `fit` assigns it.
     #[arg(long, default_value = "train", value_parser = ["train", "validation", "test", "all"])]
     split: String,
@@ -166,8 +169,19 @@ fn rework(
     progress: &Progress,
 ) -> anyhow::Result<ExitCode> {
     let manifest = Manifest::read(data)?;
-    let entries = &manifest.entries;
-    let splits = assign_splits(entries, &SplitOptions::default());
+    // Splits are those of the whole manifest, whatever of it is used.
+    let splits = assign_splits(&manifest.entries, &SplitOptions::default());
+    let known = |set: &String| manifest.entries.iter().any(|entry| entry.set == *set);
+    if let Some(absent) = args.sets.iter().find(|set| !known(set)) {
+        bail!("--sets {absent}: {} has no such set", data.display());
+    }
+    let (entries, splits): (Vec<Entry>, Vec<Split>) = manifest
+        .entries
+        .into_iter()
+        .zip(splits)
+        .filter(|(entry, _)| args.sets.is_empty() || args.sets.contains(&entry.set))
+        .unzip();
+    let entries = &entries;
     let split = super::super::split(&args.split);
     let (number, seed) = (args.number, args.seed);
     let tasks = match forger {
@@ -252,6 +266,7 @@ fn invent(
             path,
             label: Label::Synthetic.as_str(),
             generator: family.to_string(),
+            set: String::new(),
             source: "generated".into(),
             // Nobody's image: a group of its own.
             group: format!("{family}-{}-{index:06}", &generator.sha256[..8]),
