@@ -8,6 +8,7 @@ use veraray_train::Progress;
 use super::data_audit::Audit;
 use super::data_harmonise::Harmonise;
 use super::data_import::Import;
+use super::data_join::Join;
 use super::data_pack::PackArgs;
 use super::data_scan::Scan;
 use super::data_split::Split;
@@ -21,6 +22,8 @@ pub enum DataCommand {
     Import(Import),
     /// Divide a manifest into training, validation and test images, and refuse leaks
     Split(Split),
+    /// Join manifests into one, each group in the split that the first one gives it
+    Join(Join),
     /// Put the images of a manifest into HDF5 for training, losslessly and with checksums
     Pack(PackArgs),
     /// Look for shortcuts that tell the classes apart without any detector; exit 1 when there are some
@@ -39,6 +42,7 @@ impl DataCommand {
             Self::Scan(args) => args.run(progress),
             Self::Import(args) => args.run(progress),
             Self::Split(args) => args.run(progress),
+            Self::Join(args) => args.run(progress),
             Self::Pack(args) => args.run(progress),
             Self::Audit(args) => args.run(progress),
             Self::Harmonise(args) => args.run(progress),

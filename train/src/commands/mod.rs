@@ -6,6 +6,7 @@ pub mod data;
 mod data_audit;
 mod data_harmonise;
 mod data_import;
+mod data_join;
 mod data_pack;
 mod data_scan;
 mod data_split;
