@@ -35,6 +35,8 @@ pub struct FitOptions {
     pub force: bool,
     /// Stop after this many epochs in all, leaving the run resumable.
     pub stop_after: Option<usize>,
+    /// Bytes of tiles to keep in memory; others are decoded whenever they are drawn.
+    pub memory: u64,
 }
 
 /// What a run came to.
@@ -79,8 +81,15 @@ pub fn fit_recipe(
     let state = State::of(&run);
     prepare(&run, &state, options)?;
     let bar = progress.bar("reading images");
-    let dataset = Dataset::load(manifest, recipe, &bar)?;
+    let dataset = Dataset::load_within(manifest, recipe, options.memory, &bar)?;
     bar.finish_and_clear();
+    if dataset.deferred > 0 {
+        progress.note(&format!(
+            "{} of {} tiles do not fit into --memory and are decoded whenever they are drawn",
+            dataset.deferred,
+            dataset.samples.len()
+        ));
+    }
     for (name, why) in &dataset.skipped {
         progress.note(&format!("left out {name}: {why}"));
     }
@@ -145,6 +154,7 @@ pub fn fit_recipe(
             device.handle(),
             progress,
         )?;
+        dataset.intact()?;
         let (selection, best) = judge(&epochs, &judged.figures);
         if best {
             let mut card = card::assemble(

@@ -85,6 +85,16 @@ struct Fit {
     /// Stop after this many epochs in all; --resume goes on later.
     #[arg(long, value_name = "N")]
     stop_after: Option<usize>,
+    /// Most memory for decoded tiles, in GiB; what does not fit is decoded whenever it is drawn.
+    #[arg(long, default_value_t = 8.0, value_name = "GIB", value_parser = gibibytes)]
+    memory: f64,
+}
+
+fn gibibytes(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|gib: &f64| gib.is_finite() && *gib >= 0.0)
+        .ok_or_else(|| "expected a number of GiB, from 0".into())
 }
 
 fn main() -> ExitCode {
@@ -130,6 +140,7 @@ fn run_fit(args: &Fit, progress: &Progress) -> anyhow::Result<()> {
         resume: args.resume,
         force: args.force,
         stop_after: args.stop_after,
+        memory: (args.memory * f64::from(1 << 30)) as u64,
     };
     let report = fit(recipe, &device, &options, progress)?;
     let best = report.epochs.iter().rfind(|epoch| epoch.best);

@@ -832,19 +832,11 @@ fn training_on_a_pack_is_training_on_its_manifest() {
         &["pack", "m.csv", "--output", "p.h5", "--shard-images", "20"],
     );
     // The images themselves are not needed any more.
-    let fit = |manifest: &str, runs: &str| {
+    let fit = |manifest: &str, runs: &str, memory: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_veraray-train"))
             .current_dir(folder)
-            .args([
-                "fit",
-                "tiny.toml",
-                "--device",
-                "cpu",
-                "--manifest",
-                manifest,
-                "--runs",
-                runs,
-            ])
+            .args(["fit", "tiny.toml", "--device", "cpu"])
+            .args(["--manifest", manifest, "--runs", runs, "--memory", memory])
             .output()
             .expect("the program starts");
         assert!(
@@ -859,11 +851,14 @@ fn training_on_a_pack_is_training_on_its_manifest() {
         object.remove("tiles_per_second");
         log
     };
-    let from_files = fit("m.csv", "files");
+    let from_files = fit("m.csv", "files", "1");
+    // 96 tiles of 64 by 64 pixels do not fit into half a mebibyte, and nothing fits into none.
+    assert_eq!(fit("m.csv", "again", "0.0005"), from_files);
     for index in 0..24 {
         for kind in ["r", "t", "m"] {
             std::fs::remove_file(folder.join(format!("{kind}{index}.png"))).expect("removed");
         }
     }
-    assert_eq!(fit("p.h5", "pack"), from_files);
+    assert_eq!(fit("p.h5", "pack", "1"), from_files);
+    assert_eq!(fit("p.h5", "streamed", "0"), from_files);
 }

@@ -207,6 +207,7 @@ impl LogoPlan {
                 resume: true,
                 force: false,
                 stop_after: None,
+                memory: crate::data::MEMORY,
             },
             progress,
         )?;
