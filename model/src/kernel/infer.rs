@@ -9,7 +9,7 @@ use pulp::Arch;
 use super::geometry::Geometry;
 use super::layer::{batch, each, pack_forward, samples};
 use super::passes::Finish;
-use super::planes::{Pad, SLACK};
+use super::planes::{Pad, SLACK, strips};
 use super::pool;
 use super::scratch::{self, Slot};
 use super::taps::{BLOCK, Taps, padded_positions};
@@ -55,33 +55,6 @@ impl Strip<'_> {
     }
 }
 
-/// The strips of a sample, of `rows` rows but for the last.
-fn strips<'a>(
-    g: &Geometry,
-    input: &'a [f32],
-    residual: Option<&'a [f32]>,
-    output: &'a mut [f32],
-    rows: usize,
-) -> Vec<Strip<'a>> {
-    let [height, width] = g.output_size();
-    let mut strips: Vec<Strip<'a>> = (0..height)
-        .step_by(rows)
-        .map(|first| Strip {
-            input,
-            residual,
-            output: Vec::with_capacity(g.outputs),
-            first,
-            rows: rows.min(height - first),
-        })
-        .collect();
-    for plane in output.chunks_exact_mut(height * width) {
-        for (strip, part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
-            strip.output.push(part);
-        }
-    }
-    strips
-}
-
 /// Convolution with known statistics.
 ///
 /// # Shapes
@@ -110,13 +83,23 @@ pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], tail: Tail<'_
         .enumerate()
         .map(|(sample, (input, output))| {
             let residual = tail.residual.map(|r| &r[sample * size..][..size]);
-            strips(g, input, residual, output, rows)
+            let height = g.output_size()[0];
+            strips(output, g.output_size(), rows)
+                .into_iter()
+                .map(|(first, output)| Strip {
+                    input,
+                    residual,
+                    output,
+                    first,
+                    rows: rows.min(height - first),
+                })
+                .collect::<Vec<_>>()
         });
     if shared {
         each(samples.flatten().collect(), run);
     } else {
-        each(samples.collect(), |strips: Vec<Strip<'_>>| {
-            strips.into_iter().for_each(&run);
+        each(samples.collect(), |sample: Vec<Strip<'_>>| {
+            sample.into_iter().for_each(&run);
         });
     }
     if let Kernel::Winograd(kernel) = kernel {

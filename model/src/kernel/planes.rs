@@ -7,6 +7,26 @@ use super::geometry::{Geometry, LANES};
 /// Elements past the end of a padded input that a tile may read.
 pub(super) const SLACK: usize = 4 * LANES;
 
+/// Cuts planes of that size into strips of `rows` rows but for the last: of each strip its first row, and
+/// its part of every plane.
+pub(super) fn strips(
+    planes: &mut [f32],
+    [height, width]: [usize; 2],
+    rows: usize,
+) -> Vec<(usize, Vec<&mut [f32]>)> {
+    let plane = height * width;
+    let mut strips: Vec<(usize, Vec<&mut [f32]>)> = (0..height)
+        .step_by(rows)
+        .map(|first| (first, Vec::with_capacity(planes.len() / plane)))
+        .collect();
+    for plane in planes.chunks_exact_mut(plane) {
+        for ((_, strip), part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
+            strip.push(part);
+        }
+    }
+    strips
+}
+
 /// Pads a sample and splits it into phases.
 ///
 /// # Shapes

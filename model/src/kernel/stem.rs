@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::geometry::Geometry;
 use super::layer::each;
-use super::planes::{Pad, SLACK};
+use super::planes::{Pad, SLACK, strips};
 use super::pool;
 use super::scratch::{self, Slot};
 
@@ -30,16 +30,12 @@ pub(crate) fn residuals(pixels: &[f32], size: [usize; 2], gain: f32) -> Vec<f32>
         .chunks_exact(plane)
         .zip(output.chunks_exact_mut(CHANNELS * plane))
     {
-        let mut strips: Vec<_> = (0..height)
-            .step_by(rows)
-            .map(|first| (pixels, first, Vec::<&mut [f32]>::with_capacity(CHANNELS)))
-            .collect();
-        for plane in output.chunks_exact_mut(plane) {
-            for ((_, _, strip), part) in strips.iter_mut().zip(plane.chunks_mut(rows * width)) {
-                strip.push(part);
-            }
-        }
-        jobs.append(&mut strips);
+        let strips = strips(output, size, rows);
+        jobs.extend(
+            strips
+                .into_iter()
+                .map(|(first, output)| (pixels, first, output)),
+        );
     }
     each(jobs, |(pixels, first, output)| {
         let strip = Geometry {
