@@ -154,7 +154,6 @@ pub fn fit_recipe(
             device.handle(),
             progress,
         )?;
-        dataset.intact()?;
         let (selection, best) = judge(&epochs, &judged.figures);
         if best {
             let mut card = card::assemble(

@@ -159,7 +159,7 @@ pub fn sent(delivery: &Delivery) -> Delivery {
 /// to `(seed, i)`, whatever its label.
 ///
 /// # Errors
-/// As [`score_tiles`].
+/// As [`score_tiles`], and as [`Dataset::intact`].
 pub fn score(
     detector: &Detector,
     dataset: &Dataset,
@@ -179,6 +179,8 @@ pub fn score(
     };
     let extent = (dataset.side, indices.len());
     let tiles = score_tiles(detector, extent, &plane, device, progress)?;
+    // Also of what training drew: every epoch ends with scores.
+    dataset.intact()?;
     let mut scores = Scores::default();
     let judged: Vec<(usize, TileScore)> = indices.iter().copied().zip(tiles).collect();
     let entry = |index: usize| dataset.samples[index].entry;

@@ -174,6 +174,31 @@ fn a_killed_run_goes_on_from_its_last_epoch() {
     assert_eq!(log(folder, "killed"), log(folder, "whole"));
 }
 
+#[test]
+fn an_image_that_goes_away_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let manifest = data(folder);
+    let recipe = Recipe::read(&recipe(folder, "")).expect("a recipe");
+    let dataset = Dataset::load_within(&manifest, &recipe, 0, &ProgressBar::hidden());
+    let dataset = dataset.expect("images");
+    assert_eq!(dataset.deferred, dataset.samples.len());
+    let sample = &dataset.samples[0];
+    let kept = Dataset::load(&manifest, &recipe, &ProgressBar::hidden()).expect("images");
+    assert_eq!(kept.deferred, 0);
+    assert_eq!(dataset.plane(sample), kept.plane(&kept.samples[0]));
+    dataset.intact().expect("all there");
+    let path = &dataset.entry(sample).path;
+    std::fs::remove_file(path).expect("removed");
+    let _ = dataset.plane(sample);
+    let message = dataset.intact().expect_err("gone").to_string();
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("a name");
+    assert!(message.contains(name), "{message}");
+}
+
 /// With every redrawn image brought down to a region, no mask is whole and none is empty, and what lies
 /// outside is the authentic partner's.
 #[test]

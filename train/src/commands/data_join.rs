@@ -170,7 +170,7 @@ mod tests {
     fn a_manifest_that_moves_a_held_out_group_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let first = "path,label,group,split\na.png,real,g,test\n";
-        let other = "path,label,group,split\nb.png,synthetic,g,train\n";
+        let other = "path,label,group,split\nb.png,real,g,train\n";
         let error = join(folder.path(), &[("a.csv", first), ("b.csv", other)]).unwrap_err();
         let message = format!("{error:#}");
         assert!(

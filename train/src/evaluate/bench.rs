@@ -304,6 +304,7 @@ impl Bench {
         let extent = (self.dataset.side, tiles.len());
         let detector = &self.checkpoint.detector;
         let mut scored = score_tiles(detector, extent, &plane, device, progress)?.into_iter();
+        self.dataset.intact()?;
         let calibration = &self.checkpoint.card.calibration;
         Ok(self
             .subjects
