@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fits an inpainting generator on a manifest's authentic training images, forges its images with it, and
-# joins everything into one manifest to train a detector on: what recipes/default.toml was trained on.
+# joins everything into one manifest to train a detector on (fit --manifest OUT/all.csv). The default was
+# not: see run 11 of benches/results/experiments.md.
 # Usage: recipes/forgeries.sh MANIFEST OUT
 #   MANIFEST  authentic images, with the set aligned256
 #   OUT       folder to write: runs/, forged/, all.csv. Started again, it goes on where it stopped.
