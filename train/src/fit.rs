@@ -83,10 +83,11 @@ pub fn fit_recipe(
     let bar = progress.bar("reading images");
     let dataset = Dataset::load_within(manifest, recipe, options.memory, &bar)?;
     bar.finish_and_clear();
-    if dataset.deferred > 0 {
+    let deferred = dataset.deferred();
+    if deferred > 0 {
         progress.note(&format!(
             "{} of {} tiles do not fit into --memory and are decoded whenever they are drawn",
-            dataset.deferred,
+            deferred,
             dataset.samples.len()
         ));
     }

@@ -51,7 +51,7 @@ pub use export::{ExportFormat, export};
 pub use fit::{FitOptions, FitReport, fit, fit_recipe};
 pub use forge::{
     ForgeFitOptions, ForgeFitReport, Generation, Generator, GeneratorCard, GeneratorSettings,
-    Quality, Upsampling, forge_fit, load_generator,
+    Quality, Upsampling, check_sets, forge_fit, load_generator,
 };
 pub use forged::ForgeRecipe;
 pub use gate::{Checked, GateReport, gate};

@@ -182,10 +182,10 @@ fn an_image_that_goes_away_is_named() {
     let recipe = Recipe::read(&recipe(folder, "")).expect("a recipe");
     let dataset = Dataset::load_within(&manifest, &recipe, 0, &ProgressBar::hidden());
     let dataset = dataset.expect("images");
-    assert_eq!(dataset.deferred, dataset.samples.len());
+    assert_eq!(dataset.deferred(), dataset.samples.len());
     let sample = &dataset.samples[0];
     let kept = Dataset::load(&manifest, &recipe, &ProgressBar::hidden()).expect("images");
-    assert_eq!(kept.deferred, 0);
+    assert_eq!(kept.deferred(), 0);
     assert_eq!(dataset.plane(sample), kept.plane(&kept.samples[0]));
     dataset.intact().expect("all there");
     let path = &dataset.entry(sample).path;

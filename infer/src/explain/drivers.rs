@@ -174,10 +174,10 @@ impl Dissection<'_> {
         // The weights of the fusion are [fused, spatial + local, 1, 1].
         let inputs = spatial + self.architecture.frequency_local;
         // Those of the context, where there is one, are [spatial + statistics, fused].
-        let context = |keep: &'static dyn Fn(usize, usize) -> bool| {
+        let context = |pixels: bool| {
             self.architecture.context.then(|| {
                 Edit::new("context.weight", move |index, value| {
-                    if keep(index / fused, spatial) {
+                    if (index / fused < spatial) == pixels {
                         value
                     } else {
                         0.0
@@ -188,7 +188,7 @@ impl Dissection<'_> {
         let mut edits = vec![Edit::new("fuse.conv.weight", |index, value| {
             if index % inputs < spatial { 0.0 } else { value }
         })];
-        edits.extend(context(&|input, spatial| input >= spatial));
+        edits.extend(context(false));
         let without_pixels = edited(self.detector, &edits)?;
         let mut edits = vec![
             Edit::new("fuse.conv.weight", |index, value| {
@@ -201,7 +201,7 @@ impl Dissection<'_> {
                 },
             ),
         ];
-        edits.extend(context(&|input, spatial| input < spatial));
+        edits.extend(context(true));
         let without_frequencies = edited(self.detector, &edits)?;
         let branches = vec![
             part(

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use veraray_datasets::{Entry, Manifest, Pack, Plane, Split, assign_splits};
 use veraray_model::{InputSpec, Pooling, View};
 
-use self::tiles::{Loaded, Pixels, Place, forge, load};
+use self::tiles::{Held, Loaded, Pixels, forge, load};
 use crate::forged;
 use crate::{Recipe, TrainError};
 
@@ -30,10 +30,8 @@ pub struct Sample {
     pub view: View,
     /// Whether a mask says where it was manipulated.
     masked: bool,
-    /// Its pixels, where they are kept.
-    pixels: Option<Pixels>,
-    /// Where they are found again; `None` for forgeries made on the fly, which are kept.
-    place: Option<Place>,
+    /// Its pixels.
+    held: Held,
 }
 
 /// The admitted images of a manifest, decoded.
@@ -57,8 +55,6 @@ pub struct Dataset {
     pub manifest_sha256: String,
     /// Images that could not be used, with the reason.
     pub skipped: Vec<(String, String)>,
-    /// Number of samples whose pixels did not fit into memory.
-    pub deferred: usize,
     store: Store,
     input: InputSpec,
     /// The first image that could not be decoded again.
@@ -150,18 +146,22 @@ impl Dataset {
         let orders = forged::orders(&entries, &splits, recipe);
         progress.set_length((entries.len() + orders.len()) as u64);
         let kept = AtomicU64::new(0);
+        let keep = |bytes: u64| {
+            let fits = kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= memory;
+            if !fits {
+                kept.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            fits
+        };
         let loaded: Vec<Loaded> = entries
             .par_iter()
             .enumerate()
             .map(|(index, entry)| {
                 let loaded = store
                     .open(index, entry)
-                    .and_then(|frames| load(index, frames, &recipe.input));
+                    .and_then(|frames| load(index, frames, &recipe.input, &keep));
                 progress.inc(1);
-                loaded.map(|mut loaded| {
-                    loaded.keep_within(memory, &kept);
-                    loaded
-                })
+                loaded
             })
             .collect::<Result<_, _>>()?;
         let mut samples = Vec::new();
@@ -181,10 +181,6 @@ impl Dataset {
             })
             .collect::<Result<_, _>>()?;
         let listed = entries.len();
-        let deferred = samples
-            .iter()
-            .filter(|s: &&Sample| s.pixels.is_none())
-            .count();
         for (order, (entry, tiles)) in orders
             .iter()
             .zip(forged)
@@ -207,7 +203,6 @@ impl Dataset {
             side: recipe.input.tile,
             manifest_sha256: sha256,
             skipped,
-            deferred,
             store,
             input: recipe.input.clone(),
             fault: Mutex::new(None),
@@ -241,23 +236,32 @@ impl Dataset {
     /// [`Dataset::intact`] tells.
     #[must_use]
     pub fn plane(&self, sample: &Sample) -> Plane {
-        match (&sample.pixels, sample.place) {
-            (Some(pixels), _) => self.floats(sample, pixels),
-            (None, Some(place)) => {
-                let entry = self.entry(sample);
-                let again = self.store.again(sample.entry, entry, place, &self.input);
-                match again {
-                    Ok(pixels) => self.floats(sample, &pixels),
-                    Err(error) => {
-                        if let Ok(mut fault) = self.fault.lock() {
-                            fault.get_or_insert(error);
-                        }
-                        self.black()
-                    }
+        let place = match &sample.held {
+            Held::Kept(pixels) => return self.floats(sample, pixels),
+            Held::Elsewhere(place) => *place,
+        };
+        let entry = self.entry(sample);
+        match self.store.again(sample.entry, entry, place, &self.input) {
+            Ok(pixels) => self.floats(sample, &pixels),
+            Err(error) => {
+                if let Ok(mut fault) = self.fault.lock() {
+                    fault.get_or_insert(error);
+                }
+                let black = vec![0.0; self.side * self.side];
+                Plane {
+                    side: self.side,
+                    pixels: black.clone(),
+                    mask: black,
                 }
             }
-            (None, None) => self.black(),
         }
+    }
+
+    /// Number of samples whose pixels did not fit into memory.
+    #[must_use]
+    pub fn deferred(&self) -> usize {
+        let elsewhere = |sample: &&Sample| matches!(sample.held, Held::Elsewhere(_));
+        self.samples.iter().filter(elsewhere).count()
     }
 
     /// Whether every sample drawn so far was what it was when the data set was read.
@@ -267,15 +271,6 @@ impl Dataset {
     pub fn intact(&self) -> Result<(), TrainError> {
         let fault = self.fault.lock().ok().and_then(|mut fault| fault.take());
         fault.map_or(Ok(()), Err)
-    }
-
-    fn black(&self) -> Plane {
-        let size = self.side * self.side;
-        Plane {
-            side: self.side,
-            pixels: vec![0.0; size],
-            mask: vec![0.0; size],
-        }
     }
 
     fn floats(&self, sample: &Sample, pixels: &Pixels) -> Plane {
@@ -288,22 +283,6 @@ impl Dataset {
                 Some(mask) => mask.iter().map(|&v| f32::from(v) / 255.0).collect(),
                 None => vec![whole; self.side * self.side],
             },
-        }
-    }
-}
-
-impl Loaded {
-    /// Lets go of the pixels that would take more than `memory` bytes beside those `kept` already.
-    fn keep_within(&mut self, memory: u64, kept: &AtomicU64) {
-        let Self::Tiles(samples) = self else {
-            return;
-        };
-        for sample in samples {
-            let bytes = sample.pixels.as_ref().map_or(0, Pixels::bytes);
-            if kept.fetch_add(bytes, Ordering::Relaxed) + bytes > memory {
-                kept.fetch_sub(bytes, Ordering::Relaxed);
-                sample.pixels = None;
-            }
         }
     }
 }

@@ -41,9 +41,18 @@ pub(super) struct Pixels {
     pub(super) mask: Option<Vec<u8>>,
 }
 
+/// The pixels of a sample.
+#[derive(Debug, Clone)]
+pub(super) enum Held {
+    /// In memory, as those of forgeries made on the fly always are.
+    Kept(Pixels),
+    /// To be decoded again.
+    Elsewhere(Place),
+}
+
 impl Pixels {
     /// Bytes they take.
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         (2 * self.grey.len() + self.mask.as_ref().map_or(0, Vec::len)) as u64
     }
 }
@@ -145,10 +154,12 @@ impl Frames<'_> {
     }
 }
 
+/// The tiles of an image. `keep` says whether so many bytes more may be kept.
 pub(super) fn load(
     index: usize,
     mut image: Frames,
     spec: &InputSpec,
+    keep: &dyn Fn(u64) -> bool,
 ) -> Result<Loaded, TrainError> {
     let frames = image.count();
     let chosen: Vec<u32> = if frames == 1 {
@@ -170,13 +181,20 @@ pub(super) fn load(
             Ok(tiles) => {
                 let mask = image.mask(frame, (grey.rows, grey.columns))?;
                 for (number, tile) in tiles.iter().enumerate() {
+                    let pixels = pixels(tile, mask.as_ref(), spec.tile);
                     let place = Place {
                         frame,
                         tile: number,
                     };
                     samples.push(Sample {
-                        place: Some(place),
-                        ..sample(index, tile, mask.as_ref(), spec.tile)
+                        entry: index,
+                        view: tile.view,
+                        masked: mask.is_some(),
+                        held: if keep(pixels.bytes()) {
+                            Held::Kept(pixels)
+                        } else {
+                            Held::Elsewhere(place)
+                        },
                     });
                 }
             }
@@ -202,9 +220,9 @@ pub(super) fn forge(
     let GrayImage {
         rows,
         columns,
-        pixels,
+        pixels: grey,
     } = made.image;
-    let Ok(tiles) = spec.tiles(&pixels, rows, columns) else {
+    let Ok(tiles) = spec.tiles(&grey, rows, columns) else {
         return Ok(None);
     };
     let mask = Mask {
@@ -215,7 +233,12 @@ pub(super) fn forge(
     let mask = Some(&mask).filter(|_| !made.whole);
     let samples = tiles
         .iter()
-        .map(|tile| sample(order.parent, tile, mask, spec.tile))
+        .map(|tile| Sample {
+            entry: order.parent,
+            view: tile.view,
+            masked: mask.is_some(),
+            held: Held::Kept(pixels(tile, mask, spec.tile)),
+        })
         .collect();
     Ok(Some((order.entry(entries, made.whole), samples)))
 }
@@ -225,17 +248,6 @@ struct Mask {
     rows: usize,
     columns: usize,
     values: Vec<f32>,
-}
-
-fn sample(entry: usize, tile: &Tile, mask: Option<&Mask>, side: usize) -> Sample {
-    let pixels = pixels(tile, mask, side);
-    Sample {
-        entry,
-        view: tile.view,
-        masked: pixels.mask.is_some(),
-        pixels: Some(pixels),
-        place: None,
-    }
 }
 
 fn pixels(tile: &Tile, mask: Option<&Mask>, side: usize) -> Pixels {

@@ -28,4 +28,5 @@ pub use file::load as load_generator;
 pub use fit::{ForgeFitOptions, ForgeFitReport, forge_fit};
 pub use generator::{Generation, Generator};
 pub use quality::Quality;
+pub use reals::check_sets;
 pub use settings::{GeneratorCard, Settings as GeneratorSettings};

@@ -8,7 +8,9 @@ use indicatif::ProgressBar;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
-use veraray_datasets::{GrayImage, Label, Manifest, Original, Split, SplitOptions, assign_splits};
+use veraray_datasets::{
+    Entry, GrayImage, Label, Manifest, Original, Split, SplitOptions, assign_splits,
+};
 use veraray_model::lanczos3;
 
 use crate::TrainError;
@@ -16,6 +18,21 @@ use crate::TrainError;
 /// An image with a longer shorter side than so many times the size trained at is reduced to that: more
 /// would fill the memory with what a crop never shows.
 const LARGEST: usize = 4;
+
+/// Refuses sets that a manifest does not have.
+///
+/// # Errors
+/// [`TrainError::Data`] with the flag and the manifest.
+pub fn check_sets(sets: &[String], entries: &[Entry], manifest: &Path) -> Result<(), TrainError> {
+    let known = |set: &&String| entries.iter().any(|entry| entry.set == **set);
+    match sets.iter().find(|set| !known(set)) {
+        None => Ok(()),
+        Some(absent) => Err(TrainError::Data(format!(
+            "--sets {absent}: {} has no such set",
+            manifest.display()
+        ))),
+    }
+}
 
 /// What of an image a network is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,15 +124,7 @@ impl Reals {
         bar: &ProgressBar,
     ) -> Result<Self, TrainError> {
         let Manifest { entries, sha256 } = Manifest::read(manifest)?;
-        if let Some(absent) = sets
-            .iter()
-            .find(|set| !entries.iter().any(|entry| entry.set == **set))
-        {
-            return Err(TrainError::Data(format!(
-                "--sets {absent}: {} has no such set",
-                manifest.display()
-            )));
-        }
+        check_sets(sets, &entries, manifest)?;
         let splits = assign_splits(&entries, &SplitOptions::default());
         let wanted = |at: usize| sets.is_empty() || sets.contains(&entries[at].set);
         let chosen: Vec<usize> = (0..entries.len())

@@ -14,7 +14,7 @@ use veraray_datasets::{
     forge_image, plan_forgeries, plan_trained, refine,
 };
 use veraray_model::{ComputeDevice, DeviceChoice};
-use veraray_train::{Generation, Generator, Progress, load_generator};
+use veraray_train::{Generation, Generator, Progress, check_sets, load_generator};
 
 use super::output::{Folder, Row, json, mask_samples};
 
@@ -171,10 +171,7 @@ fn rework(
     let manifest = Manifest::read(data)?;
     // Splits are those of the whole manifest, whatever of it is used.
     let splits = assign_splits(&manifest.entries, &SplitOptions::default());
-    let known = |set: &String| manifest.entries.iter().any(|entry| entry.set == *set);
-    if let Some(absent) = args.sets.iter().find(|set| !known(set)) {
-        bail!("--sets {absent}: {} has no such set", data.display());
-    }
+    check_sets(&args.sets, &manifest.entries, data)?;
     let (entries, splits): (Vec<Entry>, Vec<Split>) = manifest
         .entries
         .into_iter()
