@@ -4,7 +4,7 @@
 # the manifest's own fakes, all of them at 64 pixels.
 # Usage: benches/forge_trained.sh MANIFEST SET RUNS
 #   MANIFEST SET  authentic images, and fakes to compare with, of one set of a manifest
-#   RUNS          folder of the runs; those that are finished there are not repeated
+#   RUNS          folder of the runs; finished ones are not repeated, stopped ones go on
 # Some 40 minutes on two cores. Needs the virtual environment of scripts/test.sh.
 # Writes benches/results/forge/{trained.md,trained_fits.txt,trained_*.png}; pictures of the families that
 # invent alone, because the others show the manifest's images.
@@ -24,8 +24,10 @@ trap 'rm -rf "$work"' EXIT
 
 fit() {
     [ -f "$runs/$1/quality.json" ] && return
+    local resume=()
+    [ -d "$runs/$1" ] && resume=(--resume)
     "$release/veraray-train" forge fit "$1" --data "$manifest" --sets "$set_name" --runs "$runs" \
-        --size 64 --width 16 --batch 8 "${@:2}" --quiet
+        --size 64 --width 16 --batch 8 "${@:2}" "${resume[@]}" --quiet
 }
 fit inpaint --steps 2500
 fit kl_autoencoder --depth 2 --steps 2500
