@@ -11,18 +11,18 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Two numbers with as many decimals as it takes to tell them apart, two to six.
-pub(crate) fn apart(a: f64, b: f64) -> [String; 2] {
-    let at = |digits: usize| [format!("{a:.digits$}"), format!("{b:.digits$}")];
-    (2..6)
-        .map(at)
-        .find(|[a, b]| a != b)
-        .unwrap_or_else(|| if a == b { at(2) } else { at(6) })
+/// Numbers with as many decimals as it takes to tell those apart that differ, two to six.
+pub(crate) fn apart<const N: usize>(numbers: [f64; N]) -> [String; N] {
+    let at = |digits: usize| numbers.map(|number| format!("{number:.digits$}"));
+    let told = |shown: &[String; N]| {
+        (0..N).all(|a| (0..a).all(|b| numbers[a] == numbers[b] || shown[a] != shown[b]))
+    };
+    (2..6).map(at).find(told).unwrap_or_else(|| at(6))
 }
 
 /// Why an image is flagged.
 pub(crate) fn flagged(score: f64, threshold: f64, false_alarms: Option<f64>) -> String {
-    let [shown, limit] = apart(score, threshold);
+    let [shown, limit] = apart([score, threshold]);
     let relation = if score > threshold {
         "is above"
     } else {
@@ -68,7 +68,7 @@ pub(crate) fn regions(regions: &[Region], frames: u32) -> Option<String> {
 
 /// Why a score gives no verdict.
 pub(crate) fn too_close(score: f64, [low, high]: [f64; 2]) -> String {
-    let [low, high] = apart(low, high);
+    let [low, high] = apart([low, high]);
     format!("score {score:.2} lies between {low} and {high}, too close to call")
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn overruled(frames: &[ScoredFrame], scores: &[f64], lone: &[usize]) 
     let of = |place: usize| scores.get(place).copied().unwrap_or(0.0);
     let highest = *lone.iter().max_by(|&&a, &&b| of(a).total_cmp(&of(b)))?;
     let before = highest.checked_sub(1).map_or(0.0, of);
-    let [shown, beside] = apart(of(highest), before.max(of(highest + 1)));
+    let [shown, beside] = apart([of(highest), before.max(of(highest + 1))]);
     let more = match lone.len() - 1 {
         0 => String::new(),
         1 => "; so does 1 slice more".to_owned(),
@@ -102,9 +102,8 @@ pub(crate) fn overruled(frames: &[ScoredFrame], scores: &[f64], lone: &[usize]) 
 
 /// Why a verdict is withheld that a harmless change of the image turns round.
 pub(crate) fn unstable(change: &str, [before, after]: [f64; 2], threshold: f64) -> String {
-    let [shown, changed] = apart(before, after);
+    let [shown, changed, limit] = apart([before, after, threshold]);
     let side = if after >= threshold { "above" } else { "below" };
-    let [_, limit] = apart(after, threshold);
     format!(
         "the verdict does not hold: after {change} the score is {changed} instead of {shown}, {side} \
          the threshold {limit}"
@@ -116,13 +115,13 @@ pub(crate) fn unfamiliar(found: Unfamiliarity, known: &OutOfDistribution) -> Vec
     let [far, reduced] = known.exceeded(found);
     let mut reasons = Vec::new();
     if far {
-        let [distance, limit] = apart(found.distance, known.limits[0]);
+        let [distance, limit] = apart([found.distance, known.limits[0]]);
         reasons.push(format!(
             "unlike any image the detector knows: distance {distance}, limit {limit} (1 is typical)"
         ));
     }
     if reduced {
-        let [measure, limit] = apart(found.reduction, known.limits[1]);
+        let [measure, limit] = apart([found.reduction, known.limits[1]]);
         reasons.push(format!(
             "unlike any image the detector knows: it looks reduced and enlarged again further than \
              those, distance {measure}, limit {limit} (0 is typical)"
@@ -147,8 +146,8 @@ mod tests {
             "score 0.98 is above the threshold 0.91 for 1 % false alarms"
         );
         assert_eq!(percent(0.001), "0.1 %");
-        assert_eq!(apart(0.9101, 0.91), ["0.9101", "0.9100"]);
-        assert_eq!(apart(0.5, 0.5), ["0.50", "0.50"]);
+        assert_eq!(apart([0.9101, 0.91]), ["0.9101", "0.9100"]);
+        assert_eq!(apart([0.5, 0.5]), ["0.50", "0.50"]);
         assert_eq!(
             subsampled(32, 155).as_deref(),
             Some("32 of 155 frames scored")

@@ -5,6 +5,7 @@ pub mod browser;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -126,6 +127,11 @@ pub fn save(path: &Path, calibration: &Calibration) {
         dropout: 0.0,
         context: true,
     };
+    // One generator for the whole process, and weights are drawn when first read: nobody else draws
+    // between the seed and the file, so that every run of a test has the same detector.
+    static DRAWS: Mutex<()> = Mutex::new(());
+    let drawing = DRAWS.lock().unwrap_or_else(PoisonError::into_inner);
+    device.handle().seed(7);
     let detector = architecture.init(device.handle()).unwrap();
     let card = Card {
         format_version: FORMAT_VERSION,
@@ -150,6 +156,7 @@ pub fn save(path: &Path, calibration: &Calibration) {
     }
     .save(path)
     .unwrap();
+    drop(drawing);
 }
 
 /// The records on standard output.
