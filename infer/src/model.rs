@@ -175,6 +175,9 @@ fn data(text: &mut String, card: &Card) -> fmt::Result {
     if !provenance.manifest_sha256.is_empty() {
         writeln!(text, "  manifest sha256 {}", provenance.manifest_sha256)?;
     }
+    if let Some([name, sha256]) = &provenance.start {
+        writeln!(text, "  began with the weights of {name} ({sha256})")?;
+    }
     for added in &provenance.added {
         writeln!(
             text,

@@ -109,6 +109,9 @@ pub struct Provenance {
     pub device: String,
     /// Epoch whose weights these are, counted from 1.
     pub epoch: usize,
+    /// Name and SHA-256 of the checkpoint whose weights the run began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<[String; 2]>,
     /// What it was trained on.
     pub data: Vec<DataSummary>,
     /// Families added afterwards from few examples, the first one first.

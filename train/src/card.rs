@@ -48,6 +48,7 @@ pub fn assemble(
             seed: recipe.training.seed,
             device: device.into(),
             epoch,
+            start: None,
             data,
             added: Vec::new(),
         },

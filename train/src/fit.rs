@@ -17,6 +17,7 @@ use crate::log::EpochLog;
 use crate::progress::Progress;
 use crate::sampler::Sampler;
 use crate::select::judge;
+use crate::start::Start;
 use crate::state::State;
 use crate::steps::{self, Steps, warmed_cosine};
 use crate::validate::{calibrate_finished, calibration, validate};
@@ -63,16 +64,26 @@ pub fn fit(
         .manifest
         .clone()
         .unwrap_or_else(|| recipe.manifest_path(recipe_path));
-    fit_recipe(&recipe, &manifest, device, options, progress)
+    let start = recipe.start_path(recipe_path);
+    fit_recipe(
+        &recipe,
+        &manifest,
+        start.as_deref(),
+        device,
+        options,
+        progress,
+    )
 }
 
-/// Trains as a recipe in memory says, on the given manifest.
+/// Trains as a recipe in memory says, on the given manifest, from the weights of `start` or from random
+/// ones.
 ///
 /// # Errors
 /// [`TrainError`], naming the file and what to do.
 pub fn fit_recipe(
     recipe: &Recipe,
     manifest: &Path,
+    start: Option<&Path>,
     device: &ComputeDevice,
     options: &FitOptions,
     progress: &Progress,
@@ -104,6 +115,12 @@ pub fn fit_recipe(
     let training_device = device.handle().clone().autodiff();
     training_device.seed(recipe.training.seed);
     let mut detector = recipe.model.init(&training_device)?;
+    let start = start.map(|path| Start::load(path, recipe, &training_device));
+    let start = start.transpose()?;
+    if let Some(start) = &start {
+        detector = start.detector.clone().fork(&training_device);
+        start.compare(recipe, &dataset, progress);
+    }
     let mut optimizer = AdamWConfig::new()
         .with_weight_decay(recipe.training.weight_decay)
         .init();
@@ -165,6 +182,7 @@ pub fn fit_recipe(
                 calibration(&judged.draws, &dataset, recipe),
                 judged.metrics(&dataset),
             );
+            card.provenance.start = start.as_ref().map(|start| start.name.clone());
             card.calibration_set = Some(calibration_set(
                 &dataset,
                 &judged.draws[0].images,

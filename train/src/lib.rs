@@ -29,6 +29,7 @@ mod robustness;
 mod sampler;
 mod score;
 mod select;
+mod start;
 mod state;
 mod steps;
 mod validate;

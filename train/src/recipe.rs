@@ -60,6 +60,10 @@ pub struct DataRecipe {
 pub struct Training {
     /// Seed of weights, draws and augmentation.
     pub seed: u64,
+    /// Checkpoint of the same architecture whose weights training begins with, relative to the
+    /// recipe's folder; none: random weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Number of epochs.
     pub epochs: usize,
     /// Pairs of an authentic and a manipulated image drawn per epoch.
@@ -92,6 +96,7 @@ impl Default for Training {
     fn default() -> Self {
         Self {
             seed: 1,
+            start: None,
             epochs: 20,
             pairs_per_epoch: 1600,
             pairs_per_batch: 16,
@@ -138,6 +143,13 @@ impl Recipe {
         path.parent()
             .unwrap_or(Path::new(""))
             .join(&self.data.manifest)
+    }
+
+    /// The checkpoint that training starts from, resolved against the folder of the recipe at `path`.
+    #[must_use]
+    pub fn start_path(&self, path: &Path) -> Option<PathBuf> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        self.training.start.as_ref().map(|start| folder.join(start))
     }
 
     /// The recipe as TOML with every default visible.

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use image::{GrayImage, Luma};
 use indicatif::ProgressBar;
 use veraray_datasets::Delivery;
-use veraray_model::{ComputeDevice, Detector, DeviceChoice};
+use veraray_model::{Checkpoint, ComputeDevice, Detector, DeviceChoice};
 use veraray_train::{Dataset, Recipe, Sampler};
 
 const SIDE: u32 = 64;
@@ -172,6 +172,56 @@ fn a_killed_run_goes_on_from_its_last_epoch() {
     let whole = ["fit", "tiny.toml", "--device", "cpu", "--runs", "whole"];
     must(folder, &whole);
     assert_eq!(log(folder, "killed"), log(folder, "whole"));
+}
+
+#[test]
+fn a_run_goes_on_from_the_weights_of_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    data(folder);
+    let path = recipe(folder, "");
+    must(folder, &["fit", "tiny.toml", "--device", "cpu", "--quiet"]);
+    let first = folder.join("runs/tiny/checkpoint.vrc");
+    let text = std::fs::read_to_string(&path).expect("the recipe");
+    // Steps so small that the weights stay: what is validated is what was loaded.
+    let second = text.replace("name = 'tiny'", "name = 'second'").replace(
+        "epochs = 3",
+        "epochs = 1\nlearning_rate = 1e-12\nstart = 'runs/tiny/checkpoint.vrc'",
+    );
+    std::fs::write(folder.join("second.toml"), &second).expect("a recipe");
+    must(
+        folder,
+        &["fit", "second.toml", "--device", "cpu", "--quiet"],
+    );
+    let cpu = ComputeDevice::select(DeviceChoice::Cpu).expect("a CPU");
+    let load = |path: &Path| Checkpoint::load(path, cpu.handle()).expect("a checkpoint");
+    let (begun, ended) = (
+        load(&first),
+        load(&folder.join("runs/second/checkpoint.vrc")),
+    );
+    let start = ended.card.provenance.start.expect("where it began");
+    assert_eq!(start, ["tiny".to_owned(), begun.sha256]);
+    // Unlike a run from random weights, it begins near where the other one ended.
+    let losses: Vec<f64> = log(folder, "runs")
+        .iter()
+        .map(|epoch| epoch["loss"].as_f64().expect("a loss"))
+        .collect();
+    let text = std::fs::read_to_string(folder.join("runs/second/log.jsonl")).expect("a log");
+    let again: serde_json::Value = serde_json::from_str(text.trim()).expect("one epoch");
+    let again = again["loss"].as_f64().expect("a loss");
+    assert!(again < 0.5 * (losses[0] + losses[1]), "{losses:?} {again}");
+    // Another architecture, and a file that is not there, are named.
+    for (from, to, named) in [
+        ("fused = 16", "fused = 24", "training.start"),
+        ("runs/tiny/checkpoint.vrc", "gone.vrc", "gone.vrc"),
+    ] {
+        let text = second.replace(from, to).replace("'second'", "'third'");
+        std::fs::write(folder.join("third.toml"), text).expect("a recipe");
+        let output = run(folder, &["fit", "third.toml", "--device", "cpu", "--quiet"]);
+        assert_eq!(output.status.code(), Some(2));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(named), "{stderr}");
+    }
 }
 
 #[test]

@@ -149,6 +149,8 @@ impl LogoPlan {
     fn recipe_without(&self, fold: &[String]) -> Recipe {
         let mut recipe = self.recipe.clone();
         recipe.name = folder_name(fold);
+        // Weights to begin with have seen the families that are to be left out.
+        recipe.training.start = None;
         for family in fold {
             recipe.data.exclude_families.push(family.clone());
             if let Ok(forged) = family.parse::<TrainingFreeFamily>() {
@@ -200,6 +202,7 @@ impl LogoPlan {
         let fitted = fit_recipe(
             &recipe,
             &self.manifest,
+            None,
             device,
             &FitOptions {
                 runs: self.folder.clone(),
