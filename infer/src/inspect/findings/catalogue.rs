@@ -144,6 +144,7 @@ codes! {
     JPEG_DOUBLE "jpeg.double" Notice "Lukas and Fridrich 2003; Bianchi and Piva 2012, doi:10.1109/TIFS.2012.2187516" "traces of an earlier JPEG compression at another quality, on the same grid";
     IMAGE_HISTORY "image.jpeg_history" Notice "Fan and de Queiroz 2003, doi:10.1109/TIP.2002.807361" "losslessly stored pixels that were a JPEG before";
     IMAGE_RESAMPLED "image.resampled" Info "Gallagher 2005, doi:10.1109/CRV.2005.33; Mahdian and Saic 2008" "periodic traces of interpolation";
+    IMAGE_COPY_MOVE "image.copy_move" Warning "Fridrich, Soukal and Lukas 2003; Christlein et al. 2012, doi:10.1109/TIFS.2012.2218597" "a region stands in the image twice, with its noise";
     SOFTWARE "metadata.software" Info "Exif 3.0 4.6.4; TIFF 6.0; XMP; DICOM PS3.3 C.7.5.1" "the program that wrote the file";
     EDITOR "metadata.editor" Notice "Exif 3.0 4.6.4; XMP; Photoshop file format" "an image editor wrote the file";
     IMAGE_GENERATOR "metadata.generator" Warning "IPTC digital source type; PNG text chunks of Stable Diffusion, ComfyUI, InvokeAI and NovelAI" "metadata of an image generator";

@@ -2,6 +2,7 @@
 //!
 //! All of these are hints: the rates at which they err are in `benches/results/inspect`.
 
+mod copy_move;
 mod dct;
 mod history;
 mod resample;
@@ -12,7 +13,9 @@ use std::path::Path;
 use veraray_datasets::{Frame, jpeg_first_component};
 
 use super::Found;
-use super::catalogue::{IMAGE_HISTORY, IMAGE_RESAMPLED, JPEG_CUSTOM, JPEG_DOUBLE, JPEG_TABLES};
+use super::catalogue::{
+    IMAGE_COPY_MOVE, IMAGE_HISTORY, IMAGE_RESAMPLED, JPEG_CUSTOM, JPEG_DOUBLE, JPEG_TABLES,
+};
 
 /// Mean difference below which a table counts as the IJG's: implementations round differently.
 const NEAR: f64 = 0.5;
@@ -106,6 +109,20 @@ pub(super) fn pixels(frame: &Frame, lossless: bool, found: &mut Found) {
             hit.strength,
             resample::LIMIT,
             hit.factors()
+        )));
+    }
+    if let Some(hit) = copy_move::find(&plane) {
+        let place = |[top, left, bottom, right]: [usize; 4]| {
+            format!("columns {left}–{right}, rows {top}–{bottom}")
+        };
+        let [own, other] = hit.places.map(place);
+        found.push(IMAGE_COPY_MOVE.note(format!(
+            "the same grain stands at {own} and{} at {other} (correlation {:.2} over {} places, at \
+             least {}): copied within the image",
+            if hit.mirrored { ", mirrored," } else { "" },
+            hit.correlation,
+            hit.area,
+            copy_move::LEAST
         )));
     }
 }
