@@ -249,3 +249,19 @@ fn the_shipped_detector_says_what_drove_it() {
     assert!((sum - explained["logit"].as_f64().unwrap()).abs() < 1e-2);
     assert!(explained["trials"].as_array().unwrap().len() >= 6);
 }
+
+#[test]
+fn a_page_is_not_written_as_a_picture_nor_a_picture_as_a_page() {
+    let bench = Bench::passing();
+    let file = bench.png("a.png", 64, 64);
+    for (flag, name, other) in [
+        ("--output", "why.HTML", "--html"),
+        ("--html", "why.png", "--output"),
+    ] {
+        let path = bench.beside(name);
+        let output = explain(&bench, &file, &[flag, path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(other), "{}", stderr(&output));
+        assert!(!path.exists());
+    }
+}

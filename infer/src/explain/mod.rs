@@ -150,6 +150,20 @@ fn check(arguments: &ExplainArgs) -> Result<(), ScanError> {
             )));
         }
     }
+    let ends = |path: &Option<PathBuf>, endings: &[&str]| {
+        let ending = path.as_deref().and_then(Path::extension);
+        ending.is_some_and(|e| endings.iter().any(|other| e.eq_ignore_ascii_case(other)))
+    };
+    if ends(&arguments.output, &["html", "htm"]) {
+        return Err(ScanError::Usage(
+            "--output writes a PNG; for a page give --html FILE.html".into(),
+        ));
+    }
+    if ends(&arguments.html, &["png"]) {
+        return Err(ScanError::Usage(
+            "--html writes a page; for a picture give --output FILE.png".into(),
+        ));
+    }
     Ok(())
 }
 
