@@ -27,13 +27,13 @@ fit() {
     local resume=()
     [ -d "$runs/$1" ] && resume=(--resume)
     "$release/veraray-train" forge fit "$1" --data "$manifest" --sets "$set_name" --runs "$runs" \
-        --size 64 --width 16 --batch 8 "${@:2}" "${resume[@]}" --quiet
+        --size 64 --batch 8 "${@:2}" "${resume[@]}" --quiet
 }
-fit inpaint --steps 2500
-fit kl_autoencoder --depth 2 --steps 2500
-fit vq_autoencoder --depth 2 --steps 1500
-fit gan --steps 3000
-fit pixel_flow --steps 1500
+fit inpaint --width 16 --steps 2500
+fit kl_autoencoder --width 16 --depth 2 --steps 2500
+fit vq_autoencoder --width 16 --depth 2 --steps 1500
+fit gan --width 16 --steps 3000
+fit pixel_flow --width 16 --steps 1500
 fit latent_diffusion --width 32 --steps 2000 --autoencoder "$runs/kl_autoencoder/generator.vfg"
 
 # The set at 64 pixels, with the splits that the fits had.
