@@ -214,7 +214,7 @@ fn votes(a: &Residual, b: &Residual, mirrored: bool) -> HashMap<[isize; 2], usiz
         for (index, &(_, p, from)) in alike.iter().enumerate() {
             for &(_, q, to) in &alike[index + 1..] {
                 // Of a mirrored pair the first is the image's own; of a plain one the earlier place.
-                if (mirrored && (from || !to)) || (!mirrored && (from || to)) {
+                if from || to != mirrored {
                     continue;
                 }
                 let [p, q] = [p, q].map(|at| [at as usize / a.columns, at as usize % a.columns]);
