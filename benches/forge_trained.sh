@@ -5,7 +5,7 @@
 # Usage: benches/forge_trained.sh MANIFEST SET RUNS
 #   MANIFEST SET  authentic images, and fakes to compare with, of one set of a manifest
 #   RUNS          folder of the runs; finished ones are not repeated, stopped ones go on
-# Some 40 minutes on two cores. Needs the virtual environment of scripts/test.sh.
+# Some 60 minutes on two cores. Needs the virtual environment of scripts/test.sh.
 # Writes benches/results/forge/{trained.md,trained_fits.txt,trained_*.png}; pictures of the families that
 # invent alone, because the others show the manifest's images.
 set -euo pipefail
