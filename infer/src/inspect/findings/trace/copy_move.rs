@@ -8,12 +8,13 @@
 //! beside the displacement, which straight edges and periodic texture do not; mirrored copies are found
 //! too, turned and scaled ones are not.
 
+mod residual;
+
 use std::collections::HashMap;
 
 use super::Plane;
+use residual::{ALIVE, BLOCK, Hash, Residual};
 
-/// Side of the blocks that are hashed.
-const BLOCK: usize = 8;
 /// Side of the windows that are compared; odd.
 const WINDOW: usize = 9;
 /// Correlation of two blocks that counts as a vote.
@@ -34,10 +35,6 @@ pub(super) const LEAST: usize = 120;
 const CERTAIN: f32 = 0.9;
 /// Share of the correlation that may be left a few pixels beside the displacement.
 const BESIDE: f32 = 0.5;
-/// Residuals are clipped at so many of their typical magnitude.
-const CLIP: f32 = 2.5;
-/// Share of a window's pixels whose residual is not zero.
-const ALIVE: f32 = 0.7;
 
 /// A copy.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,129 +56,22 @@ pub(super) fn find(plane: &Plane) -> Option<Hit> {
     }
     let own = Residual::of(plane)?;
     let mirror = own.mirrored();
-    let plain = copy(&own, &own, false);
-    let turned = copy(&own, &mirror, true);
+    // As many cells as keep chance meetings below one in four blocks.
+    let bits = (own.values.len().max(2).ilog2() as usize + 2).div_ceil(2);
+    let hashes = own.hashes(bits);
+    let plain = copy(&own, &own, &hashes, None);
+    let turned = copy(&own, &mirror, &hashes, Some(mirror.hashes(bits)));
     [plain, turned]
         .into_iter()
         .flatten()
         .max_by_key(|hit| hit.area)
 }
 
-/// Clipped high-pass residuals in `[-1, 1]`, zero along the rim.
-struct Residual {
-    rows: usize,
-    columns: usize,
-    values: Vec<f32>,
-}
-
-impl Residual {
-    /// `None` for pictures without grain.
-    fn of(plane: &Plane) -> Option<Self> {
-        let (rows, columns) = (plane.rows, plane.columns);
-        let fold =
-            |pick: fn(f32, f32) -> f32, start| plane.values.iter().copied().fold(start, pick);
-        let ends = [
-            fold(f32::min, f32::INFINITY),
-            fold(f32::max, f32::NEG_INFINITY),
-        ];
-        let mut values = vec![0.0; rows * columns];
-        for y in 1..rows - 1 {
-            for x in 1..columns - 1 {
-                let at = y * columns + x;
-                let v = &plane.values;
-                let beside = [v[at - 1], v[at + 1], v[at - columns], v[at + columns]];
-                // Black, white and captions have no grain of their own.
-                if !ends.contains(&v[at]) && !beside.iter().any(|value| ends.contains(value)) {
-                    values[at] = v[at] - 0.25 * beside.iter().sum::<f32>();
-                }
-            }
-        }
-        let mut sizes: Vec<f32> = values
-            .iter()
-            .map(|r| r.abs())
-            .filter(|r| *r > 0.0)
-            .collect();
-        if sizes.len() < rows * columns / 20 {
-            return None;
-        }
-        let middle = sizes.len() / 2;
-        let typical = *sizes.select_nth_unstable_by(middle, f32::total_cmp).1;
-        let limit = CLIP * typical;
-        values
-            .iter_mut()
-            .for_each(|r| *r = (*r / limit).clamp(-1.0, 1.0));
-        Some(Self {
-            rows,
-            columns,
-            values,
-        })
-    }
-
-    fn mirrored(&self) -> Self {
-        let lines = self.values.chunks_exact(self.columns);
-        Self {
-            values: lines.flat_map(|line| line.iter().rev().copied()).collect(),
-            ..*self
-        }
-    }
-
-    fn line(&self, y: usize, x: usize, length: usize) -> &[f32] {
-        &self.values[y * self.columns + x..][..length]
-    }
-
-    /// The hash of every block that has grain, with the place of its corner.
-    fn hashes(&self, bits: usize) -> Vec<(u64, u32)> {
-        let patterns = patterns(bits);
-        let mut found = Vec::new();
-        for y in 0..=self.rows - BLOCK {
-            for x in 0..=self.columns - BLOCK {
-                let (mut squares, mut alive) = (0.0, 0);
-                for line in 0..BLOCK {
-                    for r in self.line(y + line, x, BLOCK) {
-                        squares += r * r;
-                        alive += usize::from(*r != 0.0);
-                    }
-                }
-                if (alive as f32) < ALIVE * (BLOCK * BLOCK) as f32 {
-                    continue;
-                }
-                let scale = 1.0 / squares.sqrt();
-                let mut hash = 0;
-                for pattern in &patterns {
-                    let mut sum = 0.0;
-                    for (line, signs) in pattern.chunks_exact(BLOCK).enumerate() {
-                        let row = self.line(y + line, x, BLOCK);
-                        sum += row.iter().zip(signs).map(|(r, s)| r * s).sum::<f32>();
-                    }
-                    // Four cells of about equal weight.
-                    let cell = (sum * scale / 0.7).floor().clamp(-2.0, 1.0) as i64 + 2;
-                    hash = hash << 2 | cell as u64;
-                }
-                found.push((hash, (y * self.columns + x) as u32));
-            }
-        }
-        found
-    }
-}
-
-/// Fixed patterns of signs, uncorrelated as far as chance makes them.
-fn patterns(count: usize) -> Vec<[f32; BLOCK * BLOCK]> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut sign = || {
-        // xorshift64 (Marsaglia, 2003).
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        if state >> 40 & 1 == 0 { 1.0 } else { -1.0 }
-    };
-    (0..count)
-        .map(|_| std::array::from_fn(|_| sign()))
-        .collect()
-}
-
-/// The largest region of `a` that is in `b` too, which is `a` itself or its mirror image.
-fn copy(a: &Residual, b: &Residual, mirrored: bool) -> Option<Hit> {
-    let votes = votes(a, b, mirrored);
+/// The largest region of `a` that is in `b` too, which is `a` itself or, with hashes of its own, the
+/// mirror image.
+fn copy(a: &Residual, b: &Residual, own: &[Hash], mirror: Option<Vec<Hash>>) -> Option<Hit> {
+    let mirrored = mirror.is_some();
+    let votes = votes(a, b, own, mirror);
     let mut ranked: Vec<([isize; 2], usize)> =
         votes.into_iter().filter(|(_, n)| *n >= VOTES).collect();
     ranked.sort_by_key(|&(displacement, votes)| (std::cmp::Reverse(votes), displacement));
@@ -193,26 +83,24 @@ fn copy(a: &Residual, b: &Residual, mirrored: bool) -> Option<Hit> {
 }
 
 /// How many pairs of blocks stand so far from each other and agree.
-fn votes(a: &Residual, b: &Residual, mirrored: bool) -> HashMap<[isize; 2], usize> {
-    let places = a.values.len().max(2);
-    // As many cells as keep chance meetings below one in four blocks.
-    let bits = (places.ilog2() as usize + 2).div_ceil(2);
-    let mut all: Vec<(u64, u32, bool)> = a
-        .hashes(bits)
-        .into_iter()
-        .map(|(h, at)| (h, at, false))
-        .collect();
-    if mirrored {
-        all.extend(b.hashes(bits).into_iter().map(|(h, at)| (h, at, true)));
-    }
+fn votes(
+    a: &Residual,
+    b: &Residual,
+    own: &[Hash],
+    mirror: Option<Vec<Hash>>,
+) -> HashMap<[isize; 2], usize> {
+    let mirrored = mirror.is_some();
+    let marked = |mark: bool| move |(hash, at): Hash| (hash, mark, at);
+    let mut all: Vec<(u64, bool, u32)> = own.iter().copied().map(marked(false)).collect();
+    all.extend(mirror.unwrap_or_default().into_iter().map(marked(true)));
     all.sort_unstable();
     let mut votes = HashMap::new();
     for alike in all
         .chunk_by(|p, q| p.0 == q.0)
         .filter(|alike| alike.len() <= ALIKE)
     {
-        for (index, &(_, p, from)) in alike.iter().enumerate() {
-            for &(_, q, to) in &alike[index + 1..] {
+        for (index, &(_, from, p)) in alike.iter().enumerate() {
+            for &(_, to, q) in &alike[index + 1..] {
                 // Of a mirrored pair the first is the image's own; of a plain one the earlier place.
                 if from || to != mirrored {
                     continue;
@@ -417,108 +305,4 @@ fn largest(same: &[bool], across: usize) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A ramp with grain of some levels, a straight edge, and a caption that stands there twice.
-    fn picture(side: usize) -> Plane {
-        let grain = |x: usize, y: usize| {
-            let mut hash = (x as u64) << 32 | y as u64;
-            hash = (hash ^ hash >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            hash = (hash ^ hash >> 32).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((hash >> 40) % 9) as f32
-        };
-        let glyph = |x: usize, y: usize| (x * y + x / 3) % 5 < 2;
-        let value = |x: usize, y: usize| {
-            let caption = |left: usize| {
-                (left..left + 40).contains(&x) && (10..22).contains(&y) && glyph(x - left, y)
-            };
-            let edge = if x + 40 > side { 90.0 } else { 0.0 };
-            if caption(20) || caption(100) {
-                255.0
-            } else {
-                60.0 + 0.2 * y as f32 + edge + grain(x, y)
-            }
-        };
-        Plane {
-            rows: side,
-            columns: side,
-            values: (0..side * side)
-                .map(|at| value(at % side, at / side).round())
-                .collect(),
-        }
-    }
-
-    /// A disc brought from one centre to another, to another level and contrast.
-    fn pasted(
-        mut plane: Plane,
-        from: [usize; 2],
-        to: [usize; 2],
-        radius: usize,
-        mirrored: bool,
-    ) -> Plane {
-        let old = plane.values.clone();
-        for y in 0..2 * radius {
-            for x in 0..2 * radius {
-                if (y as f32 - radius as f32).hypot(x as f32 - radius as f32) < radius as f32 {
-                    let u = if mirrored { 2 * radius - x } else { x };
-                    let source = old[(from[0] + y - radius) * plane.columns + from[1] + u - radius];
-                    let target = (to[0] + y - radius) * plane.columns + to[1] + x - radius;
-                    plane.values[target] = (0.9 * source + 12.0).round();
-                }
-            }
-        }
-        plane
-    }
-
-    #[test]
-    fn a_copied_region_is_found_with_both_places() {
-        for mirrored in [false, true] {
-            let plane = pasted(picture(192), [120, 60], [80, 110], 14, mirrored);
-            let hit = find(&plane).unwrap();
-            assert_eq!(hit.mirrored, mirrored);
-            assert!(hit.correlation > 0.9, "{hit:?}");
-            let mut centres = hit
-                .places
-                .map(|[top, left, bottom, right]| [(top + bottom) / 2, (left + right) / 2]);
-            centres.sort_unstable();
-            for (found, expected) in centres.iter().zip([[80, 110], [120, 60]]) {
-                let near = found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 2);
-                assert!(near, "{hit:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn grain_edges_captions_and_flat_pictures_are_no_copies() {
-        assert_eq!(find(&picture(192)), None);
-        let flat = Plane {
-            rows: 64,
-            columns: 64,
-            values: vec![7.0; 4096],
-        };
-        assert_eq!(find(&flat), None);
-        // Every pixel four times over, and a pattern that repeats.
-        let wide = picture(96);
-        let twice = |at: usize| wide.values[at / 192 / 2 * 96 + at % 192 / 2];
-        let enlarged = Plane {
-            rows: 192,
-            columns: 192,
-            values: (0..192 * 192).map(twice).collect(),
-        };
-        assert_eq!(find(&enlarged), None);
-        let tiled = |at: usize| ((at % 192 % 16) * 7 + (at / 192 % 16) * 11) as f32 % 23.0;
-        let tiles = Plane {
-            rows: 192,
-            columns: 192,
-            values: (0..192 * 192).map(tiled).collect(),
-        };
-        assert_eq!(find(&tiles), None);
-        let small = Plane {
-            rows: 8,
-            columns: 8,
-            values: vec![0.0; 64],
-        };
-        assert_eq!(find(&small), None);
-    }
-}
+mod tests;
