@@ -11,6 +11,9 @@ pub(super) const ALIVE: f32 = 0.7;
 /// Residuals are clipped at so many of their typical magnitude.
 const CLIP: f32 = 2.5;
 
+/// Pictures of more pixels are searched by a quarter of their blocks.
+const LARGE: usize = 1 << 20;
+
 /// Hash of a block's residual, and the place of its corner.
 pub(super) type Hash = (u64, u32);
 
@@ -76,7 +79,8 @@ impl Residual {
         &self.values[y * self.columns + x..][..length]
     }
 
-    /// The hash of every block that has grain, with the place of its corner.
+    /// The hash of every block that has grain, with the place of its corner; of large pictures those of
+    /// one value of the first cell alone, which two copies have in common.
     pub(super) fn hashes(&self, bits: usize) -> Vec<Hash> {
         let patterns = patterns(bits);
         let lines = (0..=self.rows - BLOCK).into_par_iter();
@@ -88,7 +92,8 @@ impl Residual {
     /// Those of the blocks whose first line is `y`.
     fn hashes_of(&self, y: usize, patterns: &[[f32; BLOCK * BLOCK]]) -> Vec<Hash> {
         let mut found = Vec::new();
-        for x in 0..=self.columns - BLOCK {
+        let large = self.values.len() > LARGE;
+        'blocks: for x in 0..=self.columns - BLOCK {
             let (mut squares, mut alive) = (0.0, 0);
             for line in 0..BLOCK {
                 for r in self.line(y + line, x, BLOCK) {
@@ -101,7 +106,7 @@ impl Residual {
             }
             let scale = 1.0 / squares.sqrt();
             let mut hash = 0;
-            for pattern in patterns {
+            for (index, pattern) in patterns.iter().enumerate() {
                 let mut sum = 0.0;
                 for (line, signs) in pattern.chunks_exact(BLOCK).enumerate() {
                     let row = self.line(y + line, x, BLOCK);
@@ -109,6 +114,9 @@ impl Residual {
                 }
                 // Four cells of about equal weight.
                 let cell = (sum * scale / 0.7).floor().clamp(-2.0, 1.0) as i64 + 2;
+                if large && index == 0 && cell != 1 {
+                    continue 'blocks;
+                }
                 hash = hash << 2 | cell as u64;
             }
             found.push((hash, (y * self.columns + x) as u32));
