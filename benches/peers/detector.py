@@ -55,6 +55,14 @@ class Detector(nn.Module):
         self.map = nn.Conv2d(weights["map.weight"].shape[1], 1, 1)
         self.map.weight.data = weights["map.weight"]
         self.map.bias.data = weights["map.bias"]
+        self.context = None
+        if "context.weight" in weights:
+            self.context = self.linear("context")
+            gamma, beta, mean, variance = (
+                weights[f"frequency.normal.{part}"] for part in ("gamma", "beta", "running_mean", "running_var")
+            )
+            gain = gamma / torch.sqrt(variance + 1e-5)
+            self.register_buffer("normal", torch.stack([gain, beta - mean * gain]))
         self.register_buffer("residuals", torch.tensor(RESIDUALS)[:, None])
         self.register_buffer("dct", dct_kernels())
         del self.weights
@@ -75,9 +83,10 @@ class Detector(nn.Module):
 
     def linear(self, name):
         weight = self.weights[f"{name}.weight"]
-        linear = nn.Linear(*weight.shape)
+        linear = nn.Linear(*weight.shape, bias=f"{name}.bias" in self.weights)
         linear.weight.data = weight.t().contiguous()
-        linear.bias.data = self.weights[f"{name}.bias"]
+        if linear.bias is not None:
+            linear.bias.data = self.weights[f"{name}.bias"]
         return linear
 
     def magnitudes(self, pixels):
@@ -97,9 +106,17 @@ class Detector(nn.Module):
         blocks = torch.cat([aligned.flatten(2), shifted.flatten(2)], 2)
         mean = blocks.mean(2)
         spread = torch.sqrt(blocks.var(2, correction=0) + 1e-6)
-        tile = F.relu(self.statistics(torch.cat([mean, spread], 1)))
+        statistics = torch.cat([mean, spread], 1)
         local = F.relu(self.local(F.avg_pool2d(aligned, 2)))
-        fused = F.relu(self.fuse(torch.cat([x, local], 1)))
+        fused = self.fuse(torch.cat([x, local], 1))
+        if self.context is None:
+            tile = F.relu(self.statistics(statistics))
+        else:
+            statistics = statistics * self.normal[0] + self.normal[1]
+            tile = F.leaky_relu(self.statistics(statistics), 0.1)
+            whole = self.context(torch.cat([x.mean((2, 3)), statistics], 1))
+            fused = fused + whole[:, :, None, None]
+        fused = F.relu(fused)
         features = torch.cat([fused.mean((2, 3)), fused.amax((2, 3)), tile], 1)
         return self.logit(features).squeeze(1), self.map(fused).squeeze(1)
 
