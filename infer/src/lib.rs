@@ -8,6 +8,7 @@
 mod agreement;
 mod audit;
 mod cli;
+mod components;
 mod contamination;
 mod engine;
 mod error;

@@ -1,6 +1,7 @@
 //! Suspicious regions: connected cells of the localisation map as rectangles of the image.
 
 use crate::Region;
+use crate::components::components;
 use crate::frames::{ScoredFrame, ScoredTile};
 
 /// Most regions reported per frame and per image: a reader looks at few, and records stay small.
@@ -36,7 +37,7 @@ pub(crate) fn find(frames: &[ScoredFrame], threshold: f64) -> Vec<Region> {
         let mut candidates: Vec<Region> = frame
             .tiles
             .iter()
-            .flat_map(|tile| components(frame, tile, threshold))
+            .flat_map(|tile| of_tile(frame, tile, threshold))
             .collect();
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.bbox.cmp(&b.bbox)));
         let mut kept: Vec<Region> = Vec::new();
@@ -124,46 +125,34 @@ impl Grid {
     }
 }
 
-/// Cells joined over their edges.
-fn components(frame: &ScoredFrame, tile: &ScoredTile, threshold: f64) -> Vec<Region> {
-    let mut grid = Grid::new(tile, threshold);
-    let mut regions = Vec::new();
-    for start in 0..grid.marked.len() {
-        let mut open = Vec::new();
-        if std::mem::take(&mut grid.marked[start]) {
-            open.push(start);
-        }
-        let (mut cells, mut score) = (0, 0.0_f32);
-        let (mut low, mut high) = ([usize::MAX; 2], [0; 2]);
-        while let Some(index) = open.pop() {
-            let (row, column) = (index / grid.columns, index % grid.columns);
-            cells += 1;
-            score = score.max(grid.scores[index]);
-            low = [low[0].min(row), low[1].min(column)];
-            high = [high[0].max(row), high[1].max(column)];
-            let neighbours = [
-                (row > 0).then(|| index - grid.columns),
-                (row + 1 < grid.rows).then(|| index + grid.columns),
-                (column > 0).then(|| index - 1),
-                (column + 1 < grid.columns).then(|| index + 1),
-            ];
-            for neighbour in neighbours.into_iter().flatten() {
-                if std::mem::take(&mut grid.marked[neighbour]) {
-                    open.push(neighbour);
-                }
+/// The regions of one tile.
+fn of_tile(frame: &ScoredFrame, tile: &ScoredTile, threshold: f64) -> Vec<Region> {
+    let Grid {
+        columns,
+        scores,
+        marked,
+        ..
+    } = Grid::new(tile, threshold);
+    components(marked, columns)
+        .filter(|cells| cells.len() >= LEAST_CELLS)
+        .map(|cells| {
+            let mut score = 0.0_f32;
+            let (mut low, mut high) = ([usize::MAX; 2], [0; 2]);
+            for cell in cells {
+                let (row, column) = (cell / columns, cell % columns);
+                score = score.max(scores[cell]);
+                low = [low[0].min(row), low[1].min(column)];
+                high = [high[0].max(row), high[1].max(column)];
             }
-        }
-        if cells >= LEAST_CELLS {
-            regions.push(Region {
+            Region {
                 frame: frame.index,
                 bbox: bbox(frame, tile, low, high),
                 // Four decimals say all that a map can.
                 score: (f64::from(score) * 1e4).round() / 1e4,
                 neighbours: 0,
-            });
-        }
-    }
-    regions
+            }
+        })
+        .collect()
 }
 
 /// Cells `low..=high` of a tile, as `[row, column]`, in pixels of the frame.

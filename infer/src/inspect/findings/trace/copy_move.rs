@@ -13,6 +13,7 @@ mod residual;
 use std::collections::HashMap;
 
 use super::Plane;
+use crate::components::components;
 use residual::{ALIVE, BLOCK, Hash, Residual};
 
 /// Side of the windows that are compared; odd.
@@ -55,10 +56,13 @@ pub(super) fn find(plane: &Plane) -> Option<Hit> {
         return None;
     }
     let own = Residual::of(plane)?;
-    let mirror = own.mirrored();
     // As many cells as keep chance meetings below one in four blocks.
     let bits = (own.values.len().max(2).ilog2() as usize + 2).div_ceil(2);
     let hashes = own.hashes(bits);
+    if hashes.len() < 2 * VOTES {
+        return None;
+    }
+    let mirror = own.mirrored();
     let plain = copy(&own, &own, &hashes, None);
     let turned = copy(&own, &mirror, &hashes, Some(mirror.hashes(bits)));
     [plain, turned]
@@ -175,7 +179,7 @@ fn test(a: &Residual, b: &Residual, [dy, dx]: [isize; 2], mirrored: bool) -> Opt
     let same: Vec<bool> = (0..across * down)
         .map(|at| alive[at] >= least && product[at] >= SAME * (first[at] * second[at]).sqrt())
         .collect();
-    let members = largest(&same, across);
+    let members = components(same, across).max_by_key(Vec::len)?;
     if members.len() < LEAST {
         return None;
     }
@@ -267,41 +271,6 @@ fn window_sums(rows: usize, columns: usize, value: &dyn Fn(usize, usize) -> f32)
         }
     }
     sums
-}
-
-/// The largest set of places that hang together by their sides.
-fn largest(same: &[bool], across: usize) -> Vec<usize> {
-    let mut seen = vec![false; same.len()];
-    let mut largest = Vec::new();
-    for start in 0..same.len() {
-        if !same[start] || seen[start] {
-            continue;
-        }
-        let mut members = vec![start];
-        seen[start] = true;
-        let mut next = 0;
-        while next < members.len() {
-            let at = members[next];
-            next += 1;
-            let x = at % across;
-            let beside = [
-                (x > 0).then(|| at - 1),
-                (x + 1 < across).then(|| at + 1),
-                at.checked_sub(across),
-                Some(at + across).filter(|below| *below < same.len()),
-            ];
-            for near in beside.into_iter().flatten() {
-                if same[near] && !seen[near] {
-                    seen[near] = true;
-                    members.push(near);
-                }
-            }
-        }
-        if members.len() > largest.len() {
-            largest = members;
-        }
-    }
-    largest
 }
 
 #[cfg(test)]
