@@ -74,11 +74,30 @@ impl Display {
             Voi::Range { low, high } if high > low => (value - low) / (high - low),
             Voi::Range { low, .. } => f32::from(u8::from(value > *low)),
         };
-        let level = if level.is_nan() {
-            0.0
-        } else {
-            level.clamp(0.0, 1.0)
-        };
+        self.shown(level)
+    }
+
+    /// [`Self::gray`] of many values.
+    fn grays(&self, values: impl Iterator<Item = f32>) -> Vec<f32> {
+        // What most images have gets a loop of its own, in which nothing is decided anew for every pixel.
+        match self.voi {
+            Voi::Window {
+                center,
+                width,
+                function: function @ (VoiFunction::Linear | VoiFunction::LinearExact),
+            } => values
+                .map(|v| self.shown(window(f64::from(v), center, width, function) as f32))
+                .collect(),
+            Voi::Range { low, high } if high > low => values
+                .map(|v| self.shown((v - low) / (high - low)))
+                .collect(),
+            _ => values.map(|v| self.gray(v)).collect(),
+        }
+    }
+
+    /// A level within bounds, black for what is no number, inverted where the lowest value is white.
+    fn shown(&self, level: f32) -> f32 {
+        let level = level.max(0.0).min(1.0);
         if self.inverted { 1.0 - level } else { level }
     }
 }
@@ -125,12 +144,9 @@ impl Frame {
     pub fn to_gray(&self) -> GrayImage {
         let pixels = if self.channels == 3 {
             let luma = |p: &[f32]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-            self.values
-                .chunks_exact(3)
-                .map(|p| self.display.gray(luma(p)))
-                .collect()
+            self.display.grays(self.values.chunks_exact(3).map(luma))
         } else {
-            self.values.iter().map(|&v| self.display.gray(v)).collect()
+            self.display.grays(self.values.iter().copied())
         };
         GrayImage {
             rows: self.rows as usize,

@@ -6,28 +6,33 @@
 #[must_use]
 pub fn lanczos3(plane: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
     let horizontal = weights(from[1], to[1]);
-    let mut lines = vec![0.0f32; from[0] * to[1]];
-    for y in 0..from[0] {
-        let line = &plane[y * from[1]..(y + 1) * from[1]];
-        for (x, (start, taps)) in horizontal.iter().enumerate() {
-            let window = &line[*start..*start + taps.len()];
-            lines[y * to[1] + x] = window.iter().zip(taps).map(|(v, w)| v * w).sum();
-        }
-    }
-    let mut output = vec![0.0f32; to[0] * to[1]];
-    for (y, (start, taps)) in weights(from[0], to[0]).iter().enumerate() {
-        let row = &mut output[y * to[1]..(y + 1) * to[1]];
-        for (offset, weight) in taps.iter().enumerate() {
-            let line = &lines[(start + offset) * to[1]..(start + offset + 1) * to[1]];
-            for (value, source) in row.iter_mut().zip(line) {
+    let mut output = Vec::with_capacity(to[0] * to[1]);
+    // Columns first: whole lines are added up, which is fast, and few are left to be reduced.
+    let mut reduced = vec![0.0f32; from[1]];
+    for (start, taps) in weights(from[0], to[0]) {
+        reduced.fill(0.0);
+        for (line, weight) in plane[start * from[1]..].chunks_exact(from[1]).zip(taps) {
+            for (value, source) in reduced.iter_mut().zip(line) {
                 *value += weight * source;
             }
         }
-        for value in row {
-            *value = value.clamp(0.0, 1.0);
-        }
+        output.extend(horizontal.iter().map(|(start, taps)| {
+            let window = &reduced[*start..*start + taps.len()];
+            dot(window, taps).clamp(0.0, 1.0)
+        }));
     }
     output
+}
+
+/// Sum of the products, in a few sums side by side.
+fn dot(values: &[f32], weights: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 4];
+    for (values, weights) in values.chunks(4).zip(weights.chunks(4)) {
+        for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
+            *sum += value * weight;
+        }
+    }
+    (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
 /// For every output position, the first input position and the normalised taps.

@@ -1,5 +1,7 @@
 //! From an image's pixels to the tiles that the detector scores.
 
+use std::borrow::Cow;
+
 use crate::resample::lanczos3;
 use crate::{InputSpec, View};
 
@@ -53,6 +55,9 @@ const MAX_ASPECT: usize = 8;
 /// Standard deviation of grey below which an image counts as blank, in `[0, 1]` units.
 const FLAT: f64 = 0.01;
 
+/// Sums that run side by side.
+const LANES: usize = 8;
+
 impl InputSpec {
     /// Cuts the views of an image into tiles.
     ///
@@ -83,7 +88,7 @@ impl InputSpec {
         if long > short * MAX_ASPECT {
             return Err(Unsuitable::Elongated { rows, columns });
         }
-        if deviation(pixels) < FLAT {
+        if deviation(std::iter::once(pixels)) < FLAT {
             return Err(Unsuitable::Flat);
         }
         let mut tiles = Vec::new();
@@ -98,22 +103,17 @@ impl InputSpec {
 
     fn whole_field(&self, pixels: &[f32], rows: usize, columns: usize, tiles: &mut Vec<Tile>) {
         let short = rows.min(columns);
-        if short <= self.tile {
-            self.cover(pixels, rows, columns, 1.0, View::WholeField, tiles);
-            return;
-        }
-        let scale = short as f64 / self.tile as f64;
+        let scale = (short as f64 / self.tile as f64).max(1.0);
         let reduce = |side: usize| ((side as f64 / scale).round() as usize).max(self.tile);
-        let (height, width) = (reduce(rows), reduce(columns));
-        let reduced = lanczos3(pixels, [rows, columns], [height, width]);
-        self.cover(
-            &reduced,
-            height,
-            width,
-            scale as f32,
-            View::WholeField,
-            tiles,
-        );
+        let (size, plane) = if scale > 1.0 {
+            let size = [reduce(rows), reduce(columns)];
+            (size, Cow::Owned(lanczos3(pixels, [rows, columns], size)))
+        } else {
+            ([rows, columns], Cow::Borrowed(pixels))
+        };
+        let places = self.places(size[0], size[1]);
+        let cut = |place| self.cut(&plane, size, place, scale as f32, View::WholeField);
+        tiles.extend(places.into_iter().map(cut));
     }
 
     /// Native tiles only say something new where the whole-field view was reduced, and where they
@@ -122,50 +122,61 @@ impl InputSpec {
         if rows.min(columns) <= self.tile {
             return;
         }
-        let mut all = Vec::new();
-        self.cover(pixels, rows, columns, 1.0, View::Native, &mut all);
-        all.retain(|tile| deviation(&tile.pixels) >= FLAT);
-        let keep = self.max_native_tiles.min(all.len());
-        for index in 0..keep {
-            tiles.push(all[(2 * index + 1) * all.len() / (2 * keep)].clone());
-        }
+        // No side is shorter than a tile, so that every tile lies whole within the image.
+        let lines = |[top, left]: [usize; 2]| {
+            (top..top + self.tile).map(move |y| &pixels[y * columns + left..][..self.tile])
+        };
+        let mut shown = self.places(rows, columns);
+        shown.retain(|&place| deviation(lines(place)) >= FLAT);
+        let keep = self.max_native_tiles.min(shown.len());
+        tiles.extend((0..keep).map(|index| {
+            let place = shown[(2 * index + 1) * shown.len() / (2 * keep)];
+            self.cut(pixels, [rows, columns], place, 1.0, View::Native)
+        }));
     }
 
-    /// Covers a plane with evenly spaced, possibly overlapping tiles.
-    fn cover(
+    /// Top left corners, as `[row, column]`, of evenly spaced, possibly overlapping tiles that cover a
+    /// plane.
+    fn places(&self, rows: usize, columns: usize) -> Vec<[usize; 2]> {
+        let across = starts(columns, self.tile);
+        starts(rows, self.tile)
+            .into_iter()
+            .flat_map(|top| across.iter().map(move |&left| [top, left]))
+            .collect()
+    }
+
+    /// One tile of a plane, padded where the plane is smaller.
+    fn cut(
         &self,
         plane: &[f32],
-        rows: usize,
-        columns: usize,
+        [rows, columns]: [usize; 2],
+        [top, left]: [usize; 2],
         scale: f32,
         view: View,
-        tiles: &mut Vec<Tile>,
-    ) {
-        for top in starts(rows, self.tile) {
-            for left in starts(columns, self.tile) {
-                let valid = [self.tile.min(rows - top), self.tile.min(columns - left)];
-                let height = valid[0].next_multiple_of(self.multiple);
-                let width = valid[1].next_multiple_of(self.multiple);
-                let mut cut = Vec::with_capacity(height * width);
-                for y in 0..height {
-                    let line = (top + reflect(y, valid[0])) * columns + left;
-                    cut.extend((0..width).map(|x| plane[line + reflect(x, valid[1])]));
-                }
-                let edge = |position: usize| position as f32 * scale;
-                tiles.push(Tile {
-                    pixels: cut,
-                    height,
-                    width,
-                    valid,
-                    region: [
-                        edge(left),
-                        edge(top),
-                        edge(left + valid[1]),
-                        edge(top + valid[0]),
-                    ],
-                    view,
-                });
-            }
+    ) -> Tile {
+        let valid = [self.tile.min(rows - top), self.tile.min(columns - left)];
+        let height = valid[0].next_multiple_of(self.multiple);
+        let width = valid[1].next_multiple_of(self.multiple);
+        let mut pixels = Vec::with_capacity(height * width);
+        for y in 0..height {
+            let start = (top + reflect(y, valid[0])) * columns + left;
+            let line = &plane[start..start + valid[1]];
+            pixels.extend_from_slice(line);
+            pixels.extend((valid[1]..width).map(|x| line[reflect(x, valid[1])]));
+        }
+        let edge = |position: usize| position as f32 * scale;
+        Tile {
+            pixels,
+            height,
+            width,
+            valid,
+            region: [
+                edge(left),
+                edge(top),
+                edge(left + valid[1]),
+                edge(top + valid[0]),
+            ],
+            view,
         }
     }
 }
@@ -191,14 +202,28 @@ fn reflect(index: usize, valid: usize) -> usize {
     phase.min(period - phase)
 }
 
-fn deviation(pixels: &[f32]) -> f64 {
-    let count = pixels.len().max(1) as f64;
-    let mean = pixels.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
-    let square = pixels
-        .iter()
-        .map(|&x| (f64::from(x) - mean).powi(2))
-        .sum::<f64>();
-    (square / count).sqrt()
+/// Standard deviation of the values of some lines.
+fn deviation<'a>(lines: impl Iterator<Item = &'a [f32]>) -> f64 {
+    // Sums side by side, which a compiler can keep in vectors, of differences from a constant in the
+    // middle of the range, which lose nothing to speak of.
+    let (mut sums, mut squares, mut count) = ([0.0; LANES], [0.0; LANES], 0);
+    let mut add = |values: &[f32]| {
+        for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(values) {
+            let value = f64::from(value) - 0.5;
+            *sum += value;
+            *square += value * value;
+        }
+    };
+    for line in lines {
+        let (whole, rest) = line.as_chunks::<LANES>();
+        whole.iter().for_each(|values| add(values));
+        add(rest);
+        count += line.len();
+    }
+    let count = count.max(1) as f64;
+    let mean = sums.iter().sum::<f64>() / count;
+    let square = squares.iter().sum::<f64>() / count;
+    (square - mean * mean).max(0.0).sqrt()
 }
 
 #[cfg(test)]
