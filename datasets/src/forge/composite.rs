@@ -8,15 +8,11 @@
 //! more general AI-generated image detection", CVPR 2025; ours draws sizes from a nodule's to most of
 //! the image, so that the small ones are learned by way of the large).
 
-use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::levels::Levels;
 use super::region::{Body, Region};
 use crate::{GrayImage, Plane};
-
-/// Diameters of regions as a share of the side; their logarithm is uniform.
-const DIAMETER: [f32; 2] = [0.08, 0.7];
 
 /// Correlation from which two planes show the same image.
 const ALIGNED: f64 = 0.97;
@@ -40,9 +36,7 @@ pub fn composite(original: &Plane, rendering: &Plane, rng: &mut StdRng) -> Optio
         columns: original.side,
         pixels: original.pixels.clone(),
     };
-    let [low, high] = DIAMETER.map(f32::ln);
-    let diameter = rng.random_range(low..high).exp();
-    let region = Region::sized(&image, &Body::of(&image), diameter, rng);
+    let region = Region::of_any_size(&image, &Body::of(&image), rng);
     let levels = Levels::of(&image.pixels);
     let mut forged = original.clone();
     let mut changed = false;
@@ -81,7 +75,7 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
+    use rand::{Rng as _, SeedableRng as _};
 
     /// Eight-bit noise over a ramp.
     fn plane(seed: u64) -> Plane {

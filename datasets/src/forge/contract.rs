@@ -163,6 +163,30 @@ fn whole_image_families_keep_the_energy_at_high_frequencies() {
 }
 
 #[test]
+fn regions_of_inconsistent_noise_are_smoother_or_rougher_and_nothing_else_changes_that() {
+    let image = torso(256, 256, 6);
+    let energy = |image: &GrayImage, mask: &[f32]| {
+        let smooth = raster::gaussian(image, 1.0);
+        let within = mask.iter().zip(&image.pixels).zip(&smooth.pixels);
+        within
+            .filter(|((mask, _), _)| **mask > 0.9)
+            .map(|((_, value), smooth)| f64::from(value - smooth).powi(2))
+            .sum::<f64>()
+    };
+    let ratios: Vec<f64> = (0..40)
+        .map(|seed| {
+            let forgery = seeded(TrainingFreeFamily::NoiseInconsistency, &image, seed);
+            energy(&forgery.image, &forgery.mask) / energy(&image, &forgery.mask)
+        })
+        .collect();
+    let smoother = ratios.iter().filter(|ratio| **ratio < 0.6).count();
+    let rougher = ratios.iter().filter(|ratio| **ratio > 1.5).count();
+    assert!(smoother >= 24, "{ratios:?}");
+    assert!(rougher >= 3, "{ratios:?}");
+    assert!(smoother + rougher >= 34, "{ratios:?}");
+}
+
+#[test]
 fn names_are_read_back_and_others_refused() {
     for family in TrainingFreeFamily::ALL {
         assert_eq!(family.as_str().parse(), Ok(family));

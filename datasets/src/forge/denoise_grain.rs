@@ -19,7 +19,7 @@ use super::texture::finished;
 use crate::GrayImage;
 
 /// The least noise assumed: one eight-bit level.
-const LEAST_NOISE: f32 = 1.0 / 255.0;
+pub(super) const LEAST_NOISE: f32 = 1.0 / 255.0;
 
 /// The whole image, smoothed and grained.
 pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut StdRng) -> GrayImage {
@@ -58,8 +58,12 @@ pub(super) fn whole(image: &GrayImage, parameters: &mut Parameters, rng: &mut St
     finished(fake, image, 0.5, parameters, rng)
 }
 
-/// Grain of any strength.
-fn grain(removed: &GrayImage, parameters: &mut Parameters, rng: &mut StdRng) -> GrayImage {
+/// Grain of any strength, possibly like what was `removed`.
+pub(super) fn grain(
+    removed: &GrayImage,
+    parameters: &mut Parameters,
+    rng: &mut StdRng,
+) -> GrayImage {
     let (rows, columns) = (removed.rows, removed.columns);
     let (name, grain) = match rng.random_range(0..4) {
         0 => ("white", white_noise(rows, columns, rng)),

@@ -16,6 +16,7 @@ mod denoise;
 mod denoise_grain;
 mod inpaint_classic;
 mod levels;
+mod noise_inconsistency;
 mod original;
 mod parameters;
 mod place;
@@ -70,6 +71,8 @@ pub enum TrainingFreeFamily {
     PoissonBlend,
     /// Removal by diffusion, fast marching or patch offsets.
     InpaintClassic,
+    /// A region whose noise does not fit.
+    NoiseInconsistency,
     /// Geometry edited and grey interpolated.
     Resample,
     /// Upsampling fingerprints of decoders.
@@ -82,11 +85,12 @@ pub enum TrainingFreeFamily {
 
 impl TrainingFreeFamily {
     /// Every family.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Splice,
         Self::CopyMove,
         Self::PoissonBlend,
         Self::InpaintClassic,
+        Self::NoiseInconsistency,
         Self::Resample,
         Self::Spectral,
         Self::DenoiseGrain,
@@ -101,6 +105,7 @@ impl TrainingFreeFamily {
             Self::CopyMove => "copy_move",
             Self::PoissonBlend => "poisson_blend",
             Self::InpaintClassic => "inpaint_classic",
+            Self::NoiseInconsistency => "noise_inconsistency",
             Self::Resample => "resample",
             Self::Spectral => "spectral",
             Self::DenoiseGrain => "denoise_grain",
@@ -279,11 +284,19 @@ fn partial(
     let body = Body::of(image);
     let levels = Levels::of(&image.pixels);
     let (_, spread) = raster::moments(&image.pixels);
-    let wanted = 0.04 * spread + 0.5 * raster::noise_level(image);
+    let noise = raster::noise_level(image);
+    let wanted = match family {
+        // It may change nothing but the noise.
+        TrainingFreeFamily::NoiseInconsistency => 0.25 * noise,
+        _ => 0.04 * spread + 0.5 * noise,
+    };
     let mut best: Option<(f32, Region, Vec<f32>, Parameters)> = None;
     for _ in 0..ATTEMPTS {
         let mut parameters = Parameters::default();
-        let mut region = Region::draw(image, &body, rng);
+        let mut region = match family {
+            TrainingFreeFamily::NoiseInconsistency => Region::of_any_size(image, &body, rng),
+            _ => Region::draw(image, &body, rng),
+        };
         let noted = &mut parameters;
         let patch = match family {
             TrainingFreeFamily::CopyMove => copy_move::patch(image, &body, &region, noted, rng),
@@ -292,6 +305,9 @@ fn partial(
             }
             TrainingFreeFamily::InpaintClassic => {
                 inpaint_classic::patch(image, &body, &region, noted, rng)
+            }
+            TrainingFreeFamily::NoiseInconsistency => {
+                noise_inconsistency::patch(image, &body, &region, noted, rng)
             }
             TrainingFreeFamily::Resample => resample::patch(image, &region, noted, rng),
             // The whole-image families do not come here.

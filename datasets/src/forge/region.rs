@@ -13,6 +13,8 @@ use crate::GrayImage;
 const CELLS: usize = 32;
 /// Diameter of a region as a share of the shorter side: that of nodules and masses.
 const DIAMETER: std::ops::Range<f32> = 0.08..0.25;
+/// The same of regions of any size; their logarithm is uniform.
+const ANY_DIAMETER: [f32; 2] = [0.08, 0.7];
 /// Known pixels around a region in its window, in pixels at least.
 const MARGIN: f32 = 4.0;
 
@@ -144,8 +146,15 @@ impl Region {
         Self::sized(image, body, diameter, rng)
     }
 
+    /// The same from a nodule's size to most of the image.
+    pub(super) fn of_any_size(image: &GrayImage, body: &Body, rng: &mut StdRng) -> Self {
+        let [low, high] = ANY_DIAMETER.map(f32::ln);
+        let diameter = rng.random_range(low..high).exp();
+        Self::sized(image, body, diameter, rng)
+    }
+
     /// The same with a given diameter, as a share of the shorter side.
-    pub(super) fn sized(image: &GrayImage, body: &Body, diameter: f32, rng: &mut StdRng) -> Self {
+    fn sized(image: &GrayImage, body: &Body, diameter: f32, rng: &mut StdRng) -> Self {
         let side = image.rows.min(image.columns) as f32;
         let radius = (side * diameter / 2.0).max(3.0);
         let aspect = rng.random_range(0.6..1.0_f32);

@@ -37,6 +37,7 @@ autoencoders and of inpaint begin with a row of authentic images.")]
   copy_move        a region of the same image, turned or scaled
   poisson_blend    seamless cloning in the gradient domain
   inpaint_classic  removal by diffusion, fast marching or patch offsets
+  noise_inconsistency  a region that is smoothed, with no noise, too little or too much
   resample         a region enlarged, shrunk or turned, or the whole image bent
   spectral         upsampling fingerprints of decoders
   denoise_grain    smoothed, then uniform grain
