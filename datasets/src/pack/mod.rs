@@ -6,7 +6,9 @@
 //! with one frame per chunk. The layout, and how to read and write it with h5py, is in
 //! `docs/formats.md`.
 
+mod columns;
 mod encode;
+mod pixels;
 mod read;
 mod shard;
 mod write;

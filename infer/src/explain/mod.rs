@@ -7,6 +7,7 @@
 mod contour;
 mod drivers;
 mod explanation;
+mod facts;
 mod filter;
 mod font;
 mod noise;

@@ -12,7 +12,7 @@
 //! - [`correlate`]: the gradient of the weights.
 //! - [`infer`]: convolution, normalisation, residual and rectifier over a batch, with known statistics;
 //!   most of them by [`winograd`].
-//! - [`layer`]: the same in training, forward and backward.
+//! - [`layer`], [`gradient`]: the same in training, forward and backward.
 //! - [`stem`], [`blocks`]: the fixed filters before the first parameters.
 //!
 //! Batches are cut at places that depend on shapes alone and sums are taken in a fixed order:
@@ -21,6 +21,7 @@
 pub(crate) mod blocks;
 mod correlate;
 mod geometry;
+pub(crate) mod gradient;
 pub(crate) mod infer;
 pub(crate) mod layer;
 mod passes;

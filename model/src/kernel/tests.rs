@@ -2,8 +2,9 @@
 
 use super::correlate::Correlate;
 use super::geometry::Geometry;
+use super::gradient::{self, Saved};
 use super::infer::{self, Tail};
-use super::layer::{self, Norm, Saved};
+use super::layer::{self, Norm};
 use super::passes::Moments;
 use super::taps::{BLOCK, Taps, padded_positions};
 
@@ -203,7 +204,7 @@ fn training_matches_the_reference() {
                 variance: &found.variance,
                 output: rectify.then_some(&found.output[..]),
             };
-            let grads = layer::backward(&g, saved, &gradient, [true, residual.is_some()]);
+            let grads = gradient::backward(&g, saved, &gradient, [true, residual.is_some()]);
 
             let channel = |at: usize| at / plane % g.outputs;
             let count = (batch * plane) as f64;
@@ -351,7 +352,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
             variance: &found.variance,
             output: Some(&found.output),
         };
-        let grads = layer::backward(&g, saved, &gradient, [true, true]);
+        let grads = gradient::backward(&g, saved, &gradient, [true, true]);
         let all = [found.output, found.mean, found.variance, grads.weight];
         (all, grads.input, grads.gamma, grads.beta, grads.residual)
     };

@@ -8,7 +8,7 @@ use super::convolution::{self, ConvolutionKernels};
 use super::{
     Gradients, InferenceOps, Inputs, LayerKernels, LayerOptions, Saved, Trained, Wanted, composed,
 };
-use crate::kernel::{Geometry, infer, layer, pool};
+use crate::kernel::{Geometry, gradient, infer, layer, pool};
 
 impl InferenceOps for Flex {
     fn layer(
@@ -130,7 +130,7 @@ impl LayerKernels for Flex {
             gradient,
         ]
         .map(Dense::new);
-        let saved = layer::Saved {
+        let saved = gradient::Saved {
             input: input.values(),
             weight: weight.values(),
             gamma: gamma.values(),
@@ -141,7 +141,7 @@ impl LayerKernels for Flex {
             output: options.rectify.then(|| output.values()),
         };
         let wanted = [wanted.input, wanted.residual];
-        let found = layer::backward(&geometry, saved, gradient.values(), wanted);
+        let found = gradient::backward(&geometry, saved, gradient.values(), wanted);
         for tensor in [input, output, convolved, gradient] {
             tensor.recycle();
         }
@@ -191,7 +191,7 @@ impl ConvolutionKernels for Flex {
         };
         let shapes: [[usize; 4]; 2] = [&input, &weight].map(|t| t.shape().dims());
         let [input, weight, gradient] = [input, weight, gradient].map(Dense::new);
-        let (found, weights) = layer::convolution_backward(
+        let (found, weights) = gradient::convolution_backward(
             &geometry,
             input.values(),
             weight.values(),
