@@ -96,6 +96,7 @@ impl Display {
     }
 
     /// A level within bounds, black for what is no number, inverted where the lowest value is white.
+    #[expect(clippy::manual_clamp, reason = "clamp would keep what is no number")]
     fn shown(&self, level: f32) -> f32 {
         let level = level.max(0.0).min(1.0);
         if self.inverted { 1.0 - level } else { level }
