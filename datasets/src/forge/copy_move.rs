@@ -28,16 +28,32 @@ pub(super) fn patch(
     } else {
         Motion::turned(180.0, 0.8..1.25, rng)
     };
-    let candidates = elsewhere(body, region, 4, rng);
-    let (source, mut patch) = place::best(image, body, &candidates, &host, region, &motion);
+    let mut patch = exemplar(image, body, region, &host, &motion, 4, parameters, rng);
     let matched = rng.random_bool(0.9);
     if matched {
         match_rim(&mut patch, &host, region, 0.0);
     }
+    parameters.note("level_matched", matched);
+    patch
+}
+
+/// The patch that fits best of those around `count` random places of the body, moved as told.
+#[expect(clippy::too_many_arguments, reason = "what every family is given")]
+pub(super) fn exemplar(
+    image: &GrayImage,
+    body: &Body,
+    region: &Region,
+    host: &GrayImage,
+    motion: &Motion,
+    count: usize,
+    parameters: &mut Parameters,
+    rng: &mut StdRng,
+) -> GrayImage {
+    let places = elsewhere(body, region, count, rng);
+    let (source, patch) = place::best(image, body, &places, host, region, motion);
     motion.note(parameters);
     parameters.note("source_y", source[0]);
     parameters.note("source_x", source[1]);
-    parameters.note("level_matched", matched);
     patch
 }
 

@@ -12,9 +12,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::blend::solve_poisson;
-use super::copy_move::elsewhere;
+use super::copy_move::exemplar;
 use super::parameters::Parameters;
-use super::place::{self, Motion};
+use super::place::Motion;
 use super::poisson_blend;
 use super::raster::{combined, gaussian, quantile_deviation};
 use super::region::{Body, Region};
@@ -35,14 +35,11 @@ pub(super) fn patch(
 ) -> GrayImage {
     let host = region.cut(image);
     let motion = Motion::shift(rng);
-    let candidates = elsewhere(body, region, OFFSETS, rng);
-    let (source, mut exemplar) = place::best(image, body, &candidates, &host, region, &motion);
-    motion.note(parameters);
-    parameters.note("source_y", source[0]);
-    parameters.note("source_x", source[1]);
+    let mut exemplar = exemplar(
+        image, body, region, &host, &motion, OFFSETS, parameters, rng,
+    );
     let inside: Vec<bool> = region.alpha.iter().map(|&a| a > 0.0).collect();
-    let mut filled = host.clone();
-    match rng.random_range(0..3) {
+    let filled = match rng.random_range(0..3) {
         0 => {
             parameters.note("fill", "patch_offset");
             poisson_blend::clone(&mut exemplar, &host, region, false);
@@ -50,20 +47,13 @@ pub(super) fn patch(
         }
         1 => {
             parameters.note("fill", "fast_marching");
-            telea::fill(&mut filled, &inside);
+            continued(&host, region, &inside, true)
         }
         _ => {
             parameters.note("fill", "diffusion");
-            let nothing = vec![0.0; inside.len()];
-            solve_poisson(
-                &mut filled.pixels,
-                &inside,
-                &nothing,
-                region.rows,
-                region.columns,
-            );
+            continued(&host, region, &inside, false)
         }
-    }
+    };
     let sigma = rng.random_range(1.0..2.5);
     let detail = |image: &GrayImage| combined(image, -1.0, &gaussian(image, sigma));
     let mut grain = detail(&exemplar);
@@ -88,4 +78,22 @@ pub(super) fn patch(
     parameters.note("grain_random_phase", random_phase);
     parameters.note("grain_gain", strength);
     combined(&filled, strength, &grain)
+}
+
+/// The window with the surroundings of the region continued into it: by fast marching or by diffusion.
+pub(super) fn continued(
+    host: &GrayImage,
+    region: &Region,
+    inside: &[bool],
+    marching: bool,
+) -> GrayImage {
+    let mut filled = host.clone();
+    if marching {
+        telea::fill(&mut filled, inside);
+    } else {
+        let nothing = vec![0.0; inside.len()];
+        let pixels = &mut filled.pixels;
+        solve_poisson(pixels, inside, &nothing, region.rows, region.columns);
+    }
+    filled
 }

@@ -11,13 +11,14 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::blend::{match_rim, solve_poisson};
-use super::copy_move::elsewhere;
+use super::blend::match_rim;
+use super::copy_move::exemplar;
+use super::inpaint_classic::continued;
 use super::parameters::Parameters;
-use super::place::{self, Motion};
+use super::place::Motion;
 use super::raster::{combined, gaussian, moments, noise_level, quantile_deviation};
 use super::region::{Body, Region};
-use super::{denoise, denoise_grain, telea};
+use super::{denoise, denoise_grain};
 use crate::GrayImage;
 
 /// Radius, as a share of the shorter side, from which on a region keeps its content.
@@ -64,44 +65,38 @@ fn content(
 ) -> GrayImage {
     // Large regions of anything but the place's own content are plain to see.
     let small = region.radius < LARGE * image.rows.min(image.columns) as f32;
-    let (name, mut filled) = match rng.random_range(0..8) {
+    let (name, filled) = match rng.random_range(0..8) {
         kept if kept < 4 || !small => ("own", host.clone()),
         4 | 5 => {
             let motion = Motion::shift(rng);
-            let places = elsewhere(body, region, 4, rng);
-            let (source, mut patch) = place::best(image, body, &places, host, region, &motion);
-            motion.note(parameters);
-            parameters.note("source_y", source[0]);
-            parameters.note("source_x", source[1]);
+            let mut patch = exemplar(image, body, region, host, &motion, 4, parameters, rng);
             match_rim(&mut patch, host, region, 0.0);
             ("elsewhere", patch)
         }
         fill => {
-            let inside: Vec<bool> = region.alpha.iter().map(|&a| a > 0.0).collect();
-            let mut filled = host.clone();
-            if fill == 6 {
-                telea::fill(&mut filled, &inside);
-            } else {
-                let nothing = vec![0.0; inside.len()];
-                let pixels = &mut filled.pixels;
-                solve_poisson(pixels, &inside, &nothing, region.rows, region.columns);
-            }
             parameters.note("content", "surroundings");
-            return filled;
+            let inside: Vec<bool> = region.alpha.iter().map(|&a| a > 0.0).collect();
+            return continued(host, region, &inside, fill == 6);
         }
     };
     parameters.note("content", name);
-    let (name, strength) = match rng.random_range(0..3) {
-        0 => ("wavelet", rng.random_range(1.5..5.0_f32)),
-        1 => ("guided", rng.random_range(2.0..6.0_f32)),
-        _ => ("low_pass", rng.random_range(0.6..2.5_f32)),
-    };
-    filled = match name {
-        "wavelet" => denoise::wavelet_shrinkage(&filled, sigma, strength),
-        "guided" => denoise::guided(&filled, sigma, strength, rng.random_range(2..=4)),
-        _ => gaussian(&filled, strength),
+    let (name, strength, smooth) = match rng.random_range(0..3) {
+        0 => {
+            let strength = rng.random_range(1.5..5.0_f32);
+            let smooth = denoise::wavelet_shrinkage(&filled, sigma, strength);
+            ("wavelet", strength, smooth)
+        }
+        1 => {
+            let (strength, radius) = (rng.random_range(2.0..6.0_f32), rng.random_range(2..=4));
+            let smooth = denoise::guided(&filled, sigma, strength, radius);
+            ("guided", strength, smooth)
+        }
+        _ => {
+            let strength = rng.random_range(0.6..2.5_f32);
+            ("low_pass", strength, gaussian(&filled, strength))
+        }
     };
     parameters.note("smoothing", name);
     parameters.note("smoothing_strength", strength);
-    filled
+    smooth
 }
