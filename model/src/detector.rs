@@ -19,6 +19,8 @@ pub struct DetectorConfig {
     pub spatial: [usize; 4],
     /// Channels of the frequency branch by place.
     pub frequency_local: usize,
+    /// Channels for what stands out at a place against the tile's noise level function; 0 for none.
+    pub noise_level: usize,
     /// Features of the frequency branch for the whole tile.
     pub frequency_global: usize,
     /// Channels after fusion.
@@ -35,6 +37,7 @@ impl Default for DetectorConfig {
         Self {
             spatial: [16, 24, 48, 96],
             frequency_local: 48,
+            noise_level: 0,
             frequency_global: 32,
             fused: 96,
             dropout: 0.2,
@@ -67,6 +70,12 @@ impl DetectorConfig {
                 )));
             }
         }
+        if self.noise_level > 1024 {
+            return Err(ModelError::Config(format!(
+                "the width noise_level must lie in 0..=1024, found {}",
+                self.noise_level
+            )));
+        }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ModelError::Config(format!(
                 "dropout must lie in [0, 1), found {}",
@@ -77,6 +86,7 @@ impl DetectorConfig {
             spatial: SpatialBranch::new(self.spatial, device),
             frequency: FrequencyBranch::new(
                 self.frequency_local,
+                self.noise_level,
                 self.frequency_global,
                 self.context,
                 device,
@@ -90,7 +100,10 @@ impl DetectorConfig {
                     .init(device)
             }),
             fuse: ConvNorm::new(
-                [self.spatial[3] + self.frequency_local, self.fused],
+                [
+                    self.spatial[3] + self.frequency_local + self.noise_level,
+                    self.fused,
+                ],
                 1,
                 1,
                 device,
@@ -206,6 +219,35 @@ impl Detector {
             map,
             features: Tensor::cat(vec![features, statistics], 1),
         }
+    }
+
+    /// The detector with fresh weights for the noise level function, which it had none for. The rest takes
+    /// no notice of them yet: it says what it said before.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when `to` is not the detector's architecture but for `noise_level`, or not
+    /// an architecture at all.
+    pub fn with_noise_level(
+        self,
+        from: &DetectorConfig,
+        to: &DetectorConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let wider = DetectorConfig {
+            noise_level: to.noise_level,
+            ..from.clone()
+        };
+        if from.noise_level != 0 || wider != *to {
+            return Err(ModelError::Config(
+                "nothing but noise_level can be added to a detector".to_owned(),
+            ));
+        }
+        let fresh = to.init(device)?;
+        Ok(Self {
+            frequency: self.frequency.with_levels_of(fresh.frequency),
+            fuse: self.fuse.with_inputs(to.noise_level),
+            ..self
+        })
     }
 
     /// What a tile says to each of its places: `[batch, fused, height / 16, width / 16]`.

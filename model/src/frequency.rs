@@ -11,6 +11,7 @@ use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Tensor};
 
 use crate::filters::{BLOCK, dct_basis};
+use crate::noise_level;
 #[cfg(feature = "cpu")]
 use crate::ops;
 use crate::spatial::ConvNorm;
@@ -44,6 +45,8 @@ const COEFFICIENTS: usize = BLOCK * BLOCK;
 #[derive(Module, Debug)]
 pub(crate) struct FrequencyBranch {
     local: ConvNorm,
+    /// Of what stands out against the tile's noise level function.
+    levels: Option<ConvNorm>,
     /// Normalises the statistics of the tile, where the architecture has context.
     normal: Option<BatchNorm>,
     global: Linear,
@@ -51,7 +54,7 @@ pub(crate) struct FrequencyBranch {
 
 /// What the frequency branch finds.
 pub(crate) struct Frequencies {
-    /// By place: `[batch, local, height / 16, width / 16]`.
+    /// By place: `[batch, local + levels, height / 16, width / 16]`.
     pub local: Tensor<4>,
     /// Features of the tile: `[batch, global]`.
     pub global: Tensor<2>,
@@ -65,11 +68,26 @@ impl FrequencyBranch {
     /// Block statistics of a tile: mean and spread of every coefficient.
     pub(crate) const STATISTICS: usize = 2 * COEFFICIENTS;
 
-    pub(crate) fn new(local: usize, global: usize, context: bool, device: &Device) -> Self {
+    pub(crate) fn new(
+        local: usize,
+        levels: usize,
+        global: usize,
+        context: bool,
+        device: &Device,
+    ) -> Self {
         Self {
             local: ConvNorm::new([COEFFICIENTS, local], 1, 1, device),
+            levels: (levels > 0).then(|| ConvNorm::new([COEFFICIENTS, levels], 3, 1, device)),
             normal: context.then(|| BatchNormConfig::new(Self::STATISTICS).init(device)),
             global: LinearConfig::new(2 * COEFFICIENTS, global).init(device),
+        }
+    }
+
+    /// The branch with another's weights for the noise level function.
+    pub(crate) fn with_levels_of(self, other: Self) -> Self {
+        Self {
+            levels: other.levels,
+            ..self
         }
     }
 
@@ -77,7 +95,7 @@ impl FrequencyBranch {
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
     /// - output: see [`Frequencies`]
     pub(crate) fn forward(&self, pixels: Tensor<4>) -> Frequencies {
-        let (local, statistics) = block_statistics(pixels);
+        let (blocks, statistics) = block_statistics(pixels.clone());
         let normalised = self
             .normal
             .as_ref()
@@ -86,8 +104,16 @@ impl FrequencyBranch {
             Some(normalised) => leaky_relu(self.global.forward(normalised.clone()), SLOPE),
             None => relu(self.global.forward(statistics.clone())),
         };
+        let levels = self
+            .levels
+            .as_ref()
+            .map(|levels| levels.forward(noise_level::excess(&blocks, &pixels)));
+        let local = self.local.forward(blocks);
         Frequencies {
-            local: self.local.forward(local),
+            local: match levels {
+                Some(levels) => Tensor::cat(vec![local, levels], 1),
+                None => local,
+            },
             global,
             statistics,
             normalised,

@@ -15,6 +15,7 @@ mod frequency;
 mod input;
 #[cfg(feature = "cpu")]
 mod kernel;
+mod noise_level;
 mod ops;
 mod out_of_distribution;
 mod platt;

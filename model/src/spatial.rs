@@ -43,6 +43,16 @@ impl ConvNorm {
         }
     }
 
+    /// The layer with further inputs at the end, which count for nothing as yet.
+    pub(crate) fn with_inputs(mut self, more: usize) -> Self {
+        self.conv.weight = self.conv.weight.map(|weight| {
+            let [outputs, _, height, width] = weight.dims();
+            let silent = Tensor::zeros([outputs, more, height, width], &weight.device());
+            Tensor::cat(vec![weight, silent], 1)
+        });
+        self
+    }
+
     /// Convolves, normalises and rectifies.
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.run(input, None)

@@ -22,6 +22,7 @@ fn architectures() -> Vec<DetectorConfig> {
         DetectorConfig {
             spatial: [8, 8, 16, 16],
             frequency_local: 8,
+            noise_level: 0,
             // Few rectified units over statistics that hardly differ between noise tiles are now and
             // then all dead at their first weights.
             frequency_global: 32,
@@ -30,6 +31,11 @@ fn architectures() -> Vec<DetectorConfig> {
             context: false,
         },
         DetectorConfig {
+            context: true,
+            ..DetectorConfig::default()
+        },
+        DetectorConfig {
+            noise_level: 24,
             context: true,
             ..DetectorConfig::default()
         },
@@ -222,6 +228,10 @@ fn a_configuration_that_cannot_be_built_is_refused() {
             ..DetectorConfig::default()
         },
         DetectorConfig {
+            noise_level: 1 << 40,
+            ..DetectorConfig::default()
+        },
+        DetectorConfig {
             dropout: 1.0,
             ..DetectorConfig::default()
         },
@@ -231,6 +241,44 @@ fn a_configuration_that_cannot_be_built_is_refused() {
         },
     ] {
         assert!(matches!(config.init(&cpu()), Err(ModelError::Config(_))));
+    }
+}
+
+#[test]
+fn a_detector_that_learns_of_noise_levels_says_at_first_what_it_said() {
+    let device = cpu();
+    let before = DetectorConfig {
+        context: true,
+        ..DetectorConfig::default()
+    };
+    let after = DetectorConfig {
+        noise_level: 24,
+        ..before.clone()
+    };
+    let old = before.init(&device).expect("valid");
+    let new = old
+        .clone()
+        .with_noise_level(&before, &after, &device)
+        .expect("nothing else differs");
+    assert!(new.num_params() > old.num_params());
+    let pixels = noise([2, 1, 64, 96], &device);
+    let [old, new] = [old, new].map(|detector| detector.forward(pixels.clone()));
+    for (old, new) in values(old.map).iter().zip(values(new.map)) {
+        assert!((old - new).abs() < 1e-5, "{old} {new}");
+    }
+    for (from, to) in [
+        (&after, &after),
+        (
+            &before,
+            &DetectorConfig {
+                fused: 64,
+                ..after.clone()
+            },
+        ),
+    ] {
+        let detector = from.init(&device).expect("valid");
+        let error = detector.with_noise_level(from, to, &device);
+        assert!(matches!(error, Err(ModelError::Config(_))));
     }
 }
 

@@ -26,14 +26,19 @@ impl Start {
     pub(crate) fn load(path: &Path, recipe: &Recipe, device: &Device) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(path, device)?;
         let card = checkpoint.card;
+        let mut detector = checkpoint.detector;
         if card.architecture != recipe.model {
-            return Err(TrainError::Data(format!(
-                "training.start: {} has another architecture than the recipe's [model]",
-                path.display()
-            )));
+            detector = detector
+                .with_noise_level(&card.architecture, &recipe.model, device)
+                .map_err(|error| {
+                    TrainError::Data(format!(
+                        "training.start: {} has another architecture than the recipe's [model]: {error}",
+                        path.display()
+                    ))
+                })?;
         }
         Ok(Self {
-            detector: checkpoint.detector,
+            detector,
             name: [card.name, checkpoint.sha256],
             path: path.to_owned(),
             manifest_sha256: card.provenance.manifest_sha256,

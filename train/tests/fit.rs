@@ -210,6 +210,14 @@ fn a_run_goes_on_from_the_weights_of_another() {
     let again: serde_json::Value = serde_json::from_str(text.trim()).expect("one epoch");
     let again = again["loss"].as_f64().expect("a loss");
     assert!(again < 0.5 * (losses[0] + losses[1]), "{losses:?} {again}");
+    // What it had no weights for, the noise level function, it may learn of.
+    let wider = second
+        .replace("'second'", "'wider'")
+        .replace("fused = 16", "fused = 16\nnoise_level = 4");
+    std::fs::write(folder.join("wider.toml"), wider).expect("a recipe");
+    must(folder, &["fit", "wider.toml", "--device", "cpu", "--quiet"]);
+    let wider = load(&folder.join("runs/wider/checkpoint.vrc"));
+    assert_eq!(wider.card.architecture.noise_level, 4);
     // Another architecture, and a file that is not there, are named.
     for (from, to, named) in [
         ("fused = 16", "fused = 24", "training.start"),

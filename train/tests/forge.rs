@@ -336,6 +336,7 @@ fn detector() -> (Detector, ComputeDevice) {
     let architecture = DetectorConfig {
         spatial: [4, 4, 8, 8],
         frequency_local: 4,
+        noise_level: 0,
         frequency_global: 4,
         fused: 8,
         dropout: 0.0,

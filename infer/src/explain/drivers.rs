@@ -171,8 +171,8 @@ impl Dissection<'_> {
         if pooled.abs() > 1e-9 {
             parts.push(part("weight of the surest tiles", pooled));
         }
-        // The weights of the fusion are [fused, spatial + local, 1, 1].
-        let inputs = spatial + self.architecture.frequency_local;
+        // The weights of the fusion are [fused, spatial + local + noise level, 1, 1].
+        let inputs = spatial + self.architecture.frequency_local + self.architecture.noise_level;
         // Those of the context, where there is one, are [spatial + statistics, fused].
         let context = |pixels: bool| {
             self.architecture.context.then(|| {

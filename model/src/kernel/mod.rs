@@ -13,7 +13,7 @@
 //! - [`infer`]: convolution, normalisation, residual and rectifier over a batch, with known statistics;
 //!   most of them by [`winograd`].
 //! - [`layer`], [`gradient`]: the same in training, forward and backward.
-//! - [`stem`], [`blocks`]: the fixed filters before the first parameters.
+//! - [`stem`], [`blocks`], [`levels`]: the fixed filters before the first parameters.
 //!
 //! Batches are cut at places that depend on shapes alone and sums are taken in a fixed order:
 //! results do not depend on the number of threads.
@@ -24,6 +24,7 @@ mod geometry;
 pub(crate) mod gradient;
 pub(crate) mod infer;
 pub(crate) mod layer;
+pub(crate) mod levels;
 mod passes;
 mod planes;
 pub(crate) mod pool;

@@ -9,7 +9,8 @@ use burn_flex::{Flex, FlexTensor};
 use super::flex::{Dense, tensor};
 use crate::filters::{BLOCK, RESIDUALS, wave};
 use crate::frequency::Magnitude;
-use crate::kernel::{blocks, stem};
+use crate::kernel::{blocks, levels, stem};
+use crate::noise_level::Levels;
 
 /// Pixels, scaled to [-1, 1], beside their residuals, times `gain` and truncated.
 pub(crate) fn beside_residuals(pixels: &Tensor<4>, gain: f64) -> Option<Tensor<4>> {
@@ -57,6 +58,24 @@ pub(crate) fn block_statistics(
             tensor(local, [batch, coefficients, cells[0], cells[1]]),
         ),
         like(pixels, tensor(tile, [batch, 2 * coefficients])),
+    ))
+}
+
+/// What the values of every place exceed the tile's at that brightness by.
+pub(crate) fn excess(local: &Tensor<4>, pixels: &Tensor<4>, settings: Levels) -> Option<Tensor<4>> {
+    let [batch, channels, rows, columns] = local.dims();
+    let [_, _, height, width] = pixels.dims();
+    let (values, grey) = (dense(local)?, dense(pixels)?);
+    let settings = levels::Levels {
+        knots: settings.knots,
+        prior: settings.prior as f32,
+        gain: settings.gain as f32,
+    };
+    let (size, cells) = ([height, width], [rows, columns]);
+    let found = levels::excess(values.values(), grey.values(), size, cells, settings);
+    Some(like(
+        pixels,
+        tensor(found, [batch, channels, rows, columns]),
     ))
 }
 

@@ -21,6 +21,12 @@ const SPREAD_FLOOR: f32 = 1e-6;
 /// Slope below zero of the features of normalised statistics, as in the frequency branch.
 const SLOPE: f32 = 0.1;
 
+/// Knots of the noise level function, what the tile's mean weighs at each, and the gain of what exceeds it,
+/// as in the detector.
+const KNOTS: usize = 17;
+const PRIOR: f32 = 2.0;
+const LEVEL_GAIN: f32 = 4.0;
+
 /// Side of a DCT block.
 const BLOCK: usize = 8;
 
@@ -200,7 +206,71 @@ fn frequency(
     ];
     let cells = b.node("AveragePool", &[&aligned], &two);
     let local = conv_norm(b, weights, "frequency.local", &cells, 1)?;
-    Ok((b.node("Relu", &[&local], &[]), global, normalised))
+    let mut local = b.node("Relu", &[&local], &[]);
+    if weights.has("frequency.levels.") {
+        let excess = excess(b, &cells, pixels);
+        let levels = conv_norm(b, weights, "frequency.levels", &excess, 1)?;
+        let levels = b.node("Relu", &[&levels], &[]);
+        local = b.node("Concat", &[&local, &levels], &[("axis", Setting::One(1))]);
+    }
+    Ok((local, global, normalised))
+}
+
+/// What the log magnitudes of every place exceed the tile's noise level function by.
+fn excess(b: &mut Builder, local: &str, pixels: &str) -> String {
+    let side = 2 * BLOCK as i64;
+    let cell = [
+        ("kernel_shape", Setting::Many(&[side, side])),
+        ("strides", Setting::Many(&[side, side])),
+    ];
+    let brightness = b.node("AveragePool", &[pixels], &cell);
+    let (least, most) = (b.scalar(0.0), b.scalar(1.0));
+    let brightness = b.node("Clip", &[&brightness, &least, &most], &[]);
+    let column = b.integers(&[0, -1, 1]);
+    let brightness = b.node("Reshape", &[&brightness, &column], &[]);
+    let last = b.scalar((KNOTS - 1) as f32);
+    let brightness = b.node("Mul", &[&brightness, &last], &[]);
+    let knots = b.floats(
+        "noise_level.knots",
+        &Weight {
+            shape: vec![1, 1, KNOTS],
+            values: (0..KNOTS).map(|knot| knot as f32).collect(),
+        },
+    );
+    let distance = b.node("Sub", &[&brightness, &knots], &[]);
+    let distance = b.node("Abs", &[&distance], &[]);
+    let weights = b.node("Sub", &[&most, &distance], &[]);
+    let weights = b.node("Relu", &[&weights], &[]);
+    let flat = b.integers(&[0, 0, -1]);
+    let values = b.node("Reshape", &[local, &flat], &[]);
+    let mean = b.node(
+        "ReduceMean",
+        &[&values],
+        &[("axes", Setting::Many(&[2])), ("keepdims", Setting::One(1))],
+    );
+    let prior = b.scalar(PRIOR);
+    let mean = b.node("Mul", &[&mean, &prior], &[]);
+    let sums = b.node("MatMul", &[&values, &weights], &[]);
+    let sums = b.node("Add", &[&sums, &mean], &[]);
+    let places = b.integers(&[1]);
+    let counts = b.node(
+        "ReduceSum",
+        &[&weights, &places],
+        &[("keepdims", Setting::One(1))],
+    );
+    let counts = b.node("Add", &[&counts, &prior], &[]);
+    let levels = b.node("Div", &[&sums, &counts], &[]);
+    let turned = b.node(
+        "Transpose",
+        &[&weights],
+        &[("perm", Setting::Many(&[0, 2, 1]))],
+    );
+    let usual = b.node("MatMul", &[&levels, &turned], &[]);
+    let excess = b.node("Sub", &[&values, &usual], &[]);
+    let gain = b.scalar(LEVEL_GAIN);
+    let excess = b.node("Mul", &[&excess, &gain], &[]);
+    let shape = b.node("Shape", &[local], &[]);
+    b.node("Reshape", &[&excess, &shape], &[])
 }
 
 /// `0.5 * (ln(|c| + floor) + 4)` of the block DCT coefficients, one channel each.
