@@ -11,7 +11,7 @@
 use rand::rngs::StdRng;
 
 use super::levels::Levels;
-use super::region::{Body, Region};
+use super::region::{Body, CALM, Region};
 use crate::{GrayImage, Plane};
 
 /// Correlation from which two planes show the same image.
@@ -36,7 +36,7 @@ pub fn composite(original: &Plane, rendering: &Plane, rng: &mut StdRng) -> Optio
         columns: original.side,
         pixels: original.pixels.clone(),
     };
-    let region = Region::of_any_size(&image, &Body::of(&image), rng);
+    let region = Region::of_any_size(&image, &Body::of(&image), CALM, rng);
     let levels = Levels::of(&image.pixels);
     let mut forged = original.clone();
     let mut changed = false;

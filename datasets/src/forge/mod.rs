@@ -294,7 +294,9 @@ fn partial(
     for _ in 0..ATTEMPTS {
         let mut parameters = Parameters::default();
         let mut region = match family {
-            TrainingFreeFamily::NoiseInconsistency => Region::of_any_size(image, &body, rng),
+            TrainingFreeFamily::NoiseInconsistency => {
+                Region::of_any_size(image, &body, noise_inconsistency::CALM, rng)
+            }
             _ => Region::draw(image, &body, rng),
         };
         let noted = &mut parameters;

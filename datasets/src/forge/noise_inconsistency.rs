@@ -4,8 +4,9 @@
 //! is smoother than the image, and where noise is added afterwards it is seldom as strong and as coarse
 //! as the receiver's (Mahdian & Saic, "Using noise inconsistencies for blind image forensics", Image and
 //! Vision Computing 2009, find such regions by their variance). Here content comes from the place
-//! itself, from elsewhere in the image or from the surroundings, is smoothed, and gets no noise, too
-//! little or too much. Where [`super::inpaint_classic`] restores the noise as well as it can, this family
+//! itself, from elsewhere in the image or from the surroundings, the latter with or without a smooth
+//! lesion, is smoothed slightly to plainly, and gets no noise, too little or too much. The plain ones are
+//! what a network that knows nothing yet can begin with. Where [`super::inpaint_classic`] restores the noise as well as it can, this family
 //! leaves the one trace that inpainters of all kinds share, for a detector to learn it alone.
 
 use rand::Rng;
@@ -22,7 +23,10 @@ use super::{denoise, denoise_grain};
 use crate::GrayImage;
 
 /// Radius, as a share of the shorter side, from which on a region keeps its content.
-const LARGE: f32 = 0.12;
+const LARGE: f32 = 0.16;
+
+/// Share of regions that are put where the image is calm: there nothing shows how much detail is missing.
+pub(super) const CALM: f64 = 0.3;
 
 /// The patch over the region's window.
 pub(super) fn patch(
@@ -36,8 +40,8 @@ pub(super) fn patch(
     let sigma = noise_level(image).max(denoise_grain::LEAST_NOISE);
     let smooth = content(image, &host, body, region, sigma, parameters, rng);
     let gain = match rng.random_range(0..20) {
-        0..9 => 0.0,
-        9..16 => rng.random_range(0.1..0.65),
+        0..11 => 0.0,
+        11..17 => rng.random_range(0.1..0.65),
         _ => rng.random_range(1.5..2.5_f32),
     };
     parameters.note("grain_gain", gain);
@@ -65,22 +69,28 @@ fn content(
 ) -> GrayImage {
     // Large regions of anything but the place's own content are plain to see.
     let small = region.radius < LARGE * image.rows.min(image.columns) as f32;
-    let (name, filled) = match rng.random_range(0..8) {
+    let (name, filled) = match rng.random_range(0..10) {
         kept if kept < 4 || !small => ("own", host.clone()),
-        4 | 5 => {
+        4 => {
             let motion = Motion::shift(rng);
             let mut patch = exemplar(image, body, region, host, &motion, 4, parameters, rng);
             match_rim(&mut patch, host, region, 0.0);
             ("elsewhere", patch)
         }
         fill => {
-            parameters.note("content", "surroundings");
             let inside: Vec<bool> = region.alpha.iter().map(|&a| a > 0.0).collect();
-            return continued(host, region, &inside, fill == 6);
+            let mut filled = continued(host, region, &inside, fill % 2 == 0);
+            if fill < 7 {
+                parameters.note("content", "surroundings");
+            } else {
+                parameters.note("content", "lesion");
+                lesion(&mut filled, region, moments(&host.pixels).1, rng);
+            }
+            return filled;
         }
     };
     parameters.note("content", name);
-    let (name, strength, smooth) = match rng.random_range(0..3) {
+    let (name, strength, smooth) = match rng.random_range(0..4) {
         0 => {
             let strength = rng.random_range(1.5..5.0_f32);
             let smooth = denoise::wavelet_shrinkage(&filled, sigma, strength);
@@ -92,11 +102,33 @@ fn content(
             ("guided", strength, smooth)
         }
         _ => {
-            let strength = rng.random_range(0.6..2.5_f32);
+            let strength = rng.random_range(0.6_f32.ln()..6.0_f32.ln()).exp();
             ("low_pass", strength, gaussian(&filled, strength))
         }
     };
     parameters.note("smoothing", name);
     parameters.note("smoothing_strength", strength);
     smooth
+}
+
+/// Adds one to three smooth, roundish lesions; `spread` is the deviation of the window's values.
+fn lesion(window: &mut GrayImage, region: &Region, spread: f32, rng: &mut StdRng) {
+    for _ in 0..rng.random_range(1..=3) {
+        let contrast = spread * rng.random_range(0.3..2.0_f32);
+        let contrast = if rng.random_bool(0.7) {
+            contrast
+        } else {
+            -contrast
+        };
+        let [radius, other] =
+            std::array::from_fn(|_| region.radius * rng.random_range(0.15..0.6_f32));
+        let [row, column] = [region.rows, region.columns]
+            .map(|side| 0.5 * side as f32 + 0.4 * region.radius * rng.random_range(-1.0..1.0_f32));
+        for (index, value) in window.pixels.iter_mut().enumerate() {
+            let down = (index / region.columns) as f32 - row;
+            let across = (index % region.columns) as f32 - column;
+            let distance = (down / radius).powi(2) + (across / other).powi(2);
+            *value += contrast * (-0.5 * distance).exp();
+        }
+    }
 }

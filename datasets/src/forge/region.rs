@@ -15,6 +15,10 @@ const CELLS: usize = 32;
 const DIAMETER: std::ops::Range<f32> = 0.08..0.25;
 /// The same of regions of any size; their logarithm is uniform.
 const ANY_DIAMETER: [f32; 2] = [0.08, 0.7];
+
+/// Across a strong outline every forgery is plain to see: in this share of the draws the calmest of a few
+/// places is taken.
+pub(super) const CALM: f64 = 0.65;
 /// Known pixels around a region in its window, in pixels at least.
 const MARGIN: f32 = 4.0;
 
@@ -143,18 +147,19 @@ impl Region {
     /// Draws a region: an ellipse with a wavy, feathered outline, in the body where that is possible.
     pub(super) fn draw(image: &GrayImage, body: &Body, rng: &mut StdRng) -> Self {
         let diameter = rng.random_range(DIAMETER);
-        Self::sized(image, body, diameter, rng)
+        Self::sized(image, body, diameter, CALM, rng)
     }
 
-    /// The same from a nodule's size to most of the image.
-    pub(super) fn of_any_size(image: &GrayImage, body: &Body, rng: &mut StdRng) -> Self {
+    /// The same from a nodule's size to most of the image, in the calmest of a few places in the share
+    /// `calm` of the draws.
+    pub(super) fn of_any_size(image: &GrayImage, body: &Body, calm: f64, rng: &mut StdRng) -> Self {
         let [low, high] = ANY_DIAMETER.map(f32::ln);
         let diameter = rng.random_range(low..high).exp();
-        Self::sized(image, body, diameter, rng)
+        Self::sized(image, body, diameter, calm, rng)
     }
 
     /// The same with a given diameter, as a share of the shorter side.
-    fn sized(image: &GrayImage, body: &Body, diameter: f32, rng: &mut StdRng) -> Self {
+    fn sized(image: &GrayImage, body: &Body, diameter: f32, calm: f64, rng: &mut StdRng) -> Self {
         let side = image.rows.min(image.columns) as f32;
         let radius = (side * diameter / 2.0).max(3.0);
         let aspect = rng.random_range(0.6..1.0_f32);
@@ -173,9 +178,7 @@ impl Region {
         let place = |centre: f32, size: usize, limit: usize| {
             (centre - size as f32 / 2.0).clamp(0.0, (limit - size) as f32) as usize
         };
-        // Across a strong outline every forgery is plain to see, so that more often than not the
-        // calmest of a few places is taken.
-        let choices = if rng.random_bool(0.65) { 4 } else { 1 };
+        let choices = if rng.random_bool(calm) { 4 } else { 1 };
         let mut best: Option<(f32, usize, usize)> = None;
         let mut placed = 0;
         for _ in 0..24 {
