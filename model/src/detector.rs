@@ -186,13 +186,13 @@ impl Detector {
     /// - output: see [`Detection`]
     #[must_use]
     pub fn forward(&self, pixels: Tensor<4>) -> Detection {
-        let spatial = self.spatial.forward(pixels.clone());
         let Frequencies {
             local,
             global,
             statistics,
             normalised,
-        } = self.frequency.forward(pixels);
+        } = self.frequency.forward(&pixels);
+        let spatial = self.spatial.forward(pixels);
         let whole = self.whole(&spatial, normalised);
         let places = Tensor::cat(vec![spatial, local], 1);
         let fused = match whole {

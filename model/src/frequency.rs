@@ -94,7 +94,7 @@ impl FrequencyBranch {
     /// # Shapes
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
     /// - output: see [`Frequencies`]
-    pub(crate) fn forward(&self, pixels: Tensor<4>) -> Frequencies {
+    pub(crate) fn forward(&self, pixels: &Tensor<4>) -> Frequencies {
         let (blocks, statistics) = block_statistics(pixels.clone());
         let normalised = self
             .normal
@@ -107,7 +107,7 @@ impl FrequencyBranch {
         let levels = self
             .levels
             .as_ref()
-            .map(|levels| levels.forward(noise_level::excess(&blocks, &pixels)));
+            .map(|levels| levels.forward(noise_level::excess(&blocks, pixels)));
         let local = self.local.forward(blocks);
         Frequencies {
             local: match levels {
