@@ -2,7 +2,7 @@
 //!
 //! On the CPU every worker decodes a file and runs the forward pass on a pool of one thread of its
 //! own: two single-threaded passes side by side are faster than one on two threads. With a GPU the
-//! workers decode and one more thread runs the passes.
+//! workers decode and further threads run the passes.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
@@ -86,7 +86,11 @@ impl Engine {
         thread::scope(|scope| {
             let (requests, served) = sync_channel(jobs);
             if self.on_gpu {
-                scope.spawn(move || gpu::serve(&served, &self.detector, &self.device));
+                let served = Arc::new(Mutex::new(served));
+                for _ in 0..gpu::THREADS {
+                    let (served, detector) = (Arc::clone(&served), self.detector.clone());
+                    scope.spawn(move || gpu::serve(&served, &detector, &self.device));
+                }
             }
             for pool in pools {
                 let forward: Box<dyn Forward + Send> = if self.on_gpu {

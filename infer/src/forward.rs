@@ -107,22 +107,25 @@ fn pass(
 ) -> Result<Vec<TileScore>, ForwardError> {
     let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
     let detection = detector.forward(input);
-    let [_, rows, columns] = detection.map.dims();
-    let [_, count] = detection.features.dims();
-    let logits = read(detection.logits)?;
-    let map = read(detection.map)?;
-    let features = read(detection.features)?;
-    Ok(logits
-        .into_iter()
-        .zip(map.chunks_exact((rows * columns).max(1)))
-        .zip(features.chunks_exact(count.max(1)))
-        .map(|((logit, cells), features)| TileScore {
-            logit,
-            map: cells.iter().map(|&cell| sigmoid(cell)).collect(),
+    let [batch, rows, columns] = detection.map.dims();
+    // One read: each waits for the device.
+    let parts = vec![
+        detection.logits.reshape([batch, 1]),
+        detection.map.reshape([batch, rows * columns]),
+        detection.features,
+    ];
+    let found = Tensor::cat(parts, 1);
+    let [_, width] = found.dims();
+    let score = |found: &[f32]| {
+        let (head, features) = found.split_at(1 + rows * columns);
+        TileScore {
+            logit: head[0],
+            map: head[1..].iter().map(|&cell| sigmoid(cell)).collect(),
             columns,
             features: features.to_vec(),
-        })
-        .collect())
+        }
+    };
+    Ok(read(found)?.chunks_exact(width).map(score).collect())
 }
 
 fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ForwardError> {

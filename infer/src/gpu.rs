@@ -1,7 +1,9 @@
-//! One thread owns the GPU. Workers send it tiles and wait; it batches across their files.
+//! The GPU's threads. Workers send them tiles and wait; they batch across the workers' files, and while
+//! one reads back what the GPU found the other gives it more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -9,8 +11,15 @@ use veraray_model::{Detector, Tile};
 
 use crate::forward::{Forward, ForwardError, TileScore, run};
 
-/// Batch sizes that are run. Every new shape compiles and tunes kernels, so there are few.
-const SIZES: [usize; 3] = [1, 8, 32];
+/// Tiles per pass, filled up where there are fewer: a second size would compile and tune every kernel
+/// anew, which takes longer than thousands of such passes.
+const BATCH: usize = 32;
+
+/// Threads that run passes.
+pub(crate) const THREADS: usize = 2;
+
+/// Workers per core where a GPU runs the passes: they mostly wait for it, and two batches must be under way.
+pub(crate) const WORKERS_PER_CORE: usize = 4;
 
 /// How long a batch waits for more tiles: far below one decode, so that nobody notices.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -34,7 +43,7 @@ impl Remote {
 
 impl Forward for Remote {
     fn batch(&self) -> usize {
-        SIZES[2]
+        BATCH
     }
 
     fn forward(&mut self, tiles: Vec<Tile>) -> Result<Vec<TileScore>, ForwardError> {
@@ -47,22 +56,30 @@ impl Forward for Remote {
     }
 }
 
-/// Answers requests until no worker is left.
-pub(crate) fn serve(requests: &Receiver<Request>, detector: &Detector, device: &Device) {
-    while let Ok(first) = requests.recv() {
-        let mut waiting = vec![first];
-        let mut count = waiting[0].tiles.len();
-        while count < SIZES[2] {
-            match requests.recv_timeout(PATIENCE) {
-                Ok(request) => {
-                    count += request.tiles.len();
-                    waiting.push(request);
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
-        }
+/// Answers requests until no worker is left. Several threads may share the requests.
+pub(crate) fn serve(requests: &Mutex<Receiver<Request>>, detector: &Detector, device: &Device) {
+    while let Some(waiting) = collect(requests) {
         answer(waiting, detector, device);
     }
+}
+
+/// The next requests that go into one pass; `None` when no worker is left.
+fn collect(requests: &Mutex<Receiver<Request>>) -> Option<Vec<Request>> {
+    // Nothing panics while the lock is held, and a poisoned receiver would still be whole.
+    let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = requests.recv().ok()?;
+    let mut count = first.tiles.len();
+    let mut waiting = vec![first];
+    while count < BATCH {
+        match requests.recv_timeout(PATIENCE) {
+            Ok(request) => {
+                count += request.tiles.len();
+                waiting.push(request);
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Some(waiting)
 }
 
 fn answer(waiting: Vec<Request>, detector: &Detector, device: &Device) {
@@ -74,7 +91,7 @@ fn answer(waiting: Vec<Request>, detector: &Detector, device: &Device) {
     }
     // A lost device panics inside Burn; that must fail these files, not the scan.
     let scores = catch_unwind(AssertUnwindSafe(|| {
-        run(detector, device, &tiles, &SIZES, true)
+        run(detector, device, &tiles, &[BATCH], true)
     }))
     .unwrap_or_else(|_| Err(ForwardError("the device gave up".into())));
     let mut rest = scores.map(Vec::into_iter);

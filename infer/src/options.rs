@@ -78,7 +78,7 @@ pub struct ScanArgs {
     /// Where verdicts are logged
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// Files worked on at a time [default: the number of processors]
+    /// Files worked on at a time [default: the number of processors; four times that with a GPU]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Say nothing on standard error but errors

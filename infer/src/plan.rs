@@ -10,6 +10,7 @@ use veraray_model::{Calibration, Card, Checkpoint, ComputeDevice, Detector, Mode
 
 use crate::engine::Engine;
 use crate::examine::Examiner;
+use crate::gpu;
 use crate::judge::{Operating, Rules};
 use crate::log::Ledger;
 use crate::report::{Context, Report};
@@ -121,10 +122,13 @@ impl Plan {
         Ok(Self {
             selection: Selection::new(arguments.shard, recorded, &own, several).without(own_paths),
             engine: Engine {
-                detector,
+                detector: match device.is_gpu() {
+                    true => detector.folded(),
+                    false => detector,
+                },
                 device: device.handle().clone(),
                 on_gpu: device.is_gpu(),
-                jobs: jobs(arguments.jobs),
+                jobs: jobs(arguments.jobs, device.is_gpu()),
             },
             examiner,
             format,
@@ -267,9 +271,10 @@ fn threshold(operating: Operating) -> String {
     }
 }
 
-fn jobs(asked: Option<NonZeroUsize>) -> usize {
-    let available = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    asked.map_or_else(available, NonZeroUsize::get)
+fn jobs(asked: Option<NonZeroUsize>, on_gpu: bool) -> usize {
+    let per_core = if on_gpu { gpu::WORKERS_PER_CORE } else { 1 };
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked.map_or_else(|| per_core * cores(), NonZeroUsize::get)
 }
 
 #[cfg(test)]

@@ -91,6 +91,15 @@ impl FrequencyBranch {
         }
     }
 
+    /// The branch with its normalisations by place folded into its convolutions.
+    pub(crate) fn folded(self) -> Self {
+        Self {
+            local: self.local.folded(),
+            levels: self.levels.map(ConvNorm::folded),
+            ..self
+        }
+    }
+
     /// # Shapes
     /// - `pixels`: `[batch, 1, height, width]`, presentation grey in `[0, 1]`
     /// - output: see [`Frequencies`]

@@ -4,7 +4,7 @@
 //! first convolution sees fixed residual filters beside the pixels, and in their width: the whole
 //! branch costs about 0.16 GMAC per 256×256 tile.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
@@ -53,6 +53,26 @@ impl ConvNorm {
         self
     }
 
+    /// The layer with its statistics and their affine map in the convolution's weight and bias.
+    pub(crate) fn folded(mut self) -> Self {
+        if self.conv.bias.is_some() {
+            return self;
+        }
+        let norm = &self.norm;
+        let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
+        let device = gamma.device();
+        let [mean, variance] =
+            [&norm.running_mean, &norm.running_var].map(|state| state.value().to_device(&device));
+        let scale = gamma / variance.add_scalar(norm.epsilon).sqrt();
+        let bias = beta - mean * scale.clone();
+        self.conv.weight = self.conv.weight.map(|weight| {
+            let [outputs, _, _, _] = weight.dims();
+            weight * scale.reshape([outputs, 1, 1, 1])
+        });
+        self.conv.bias = Some(Param::from_tensor(bias));
+        self
+    }
+
     /// Convolves, normalises and rectifies.
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.run(input, None)
@@ -64,6 +84,13 @@ impl ConvNorm {
     }
 
     fn run(&self, input: Tensor<4>, residual: Option<Tensor<4>>) -> Tensor<4> {
+        if self.conv.bias.is_some() {
+            let output = self.conv.forward(input);
+            return relu(match residual {
+                Some(residual) => output + residual,
+                None => output,
+            });
+        }
         let norm = &self.norm;
         let (weight, gamma, beta) = (self.conv.weight.val(), norm.gamma.val(), norm.beta.val());
         let options = LayerOptions {
@@ -119,6 +146,14 @@ impl Stage {
         }
     }
 
+    fn folded(self) -> Self {
+        Self {
+            reduce: self.reduce.folded(),
+            first: self.first.folded(),
+            second: self.second.folded(),
+        }
+    }
+
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let x = self.reduce.forward(input);
         let y = self.first.forward(x.clone());
@@ -144,6 +179,13 @@ impl SpatialBranch {
                 .windows(2)
                 .map(|pair| Stage::new([pair[0], pair[1]], device))
                 .collect(),
+        }
+    }
+
+    pub(crate) fn folded(self) -> Self {
+        Self {
+            stem: self.stem.folded(),
+            stages: self.stages.into_iter().map(Stage::folded).collect(),
         }
     }
 

@@ -177,6 +177,31 @@ fn a_tile_does_not_depend_on_its_batch() {
 }
 
 #[test]
+fn a_folded_detector_says_the_same() {
+    let device = cpu();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../infer/assets/default.vrc");
+    let shipped = Checkpoint::load(shipped.as_ref(), &device).expect("it ships");
+    let fresh = architectures()
+        .into_iter()
+        .map(|config| config.init(&device).expect("valid"));
+    for detector in fresh.chain([shipped.detector]) {
+        let pixels = noise([2, 1, 64, 96], &device);
+        let plain = detector.forward(pixels.clone());
+        let folded = detector.folded().folded().forward(pixels);
+        for (plain, folded) in [
+            (values(plain.logits), values(folded.logits)),
+            (values(plain.map), values(folded.map)),
+            (values(plain.features), values(folded.features)),
+        ] {
+            assert_eq!(plain.len(), folded.len());
+            for (plain, folded) in plain.iter().zip(&folded) {
+                assert!((plain - folded).abs() < 1e-3, "{plain} against {folded}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_default_stays_small() {
     let detector = DetectorConfig::default().init(&cpu()).expect("valid");
     assert!(
