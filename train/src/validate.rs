@@ -160,13 +160,14 @@ pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) 
     let mut images = draws[0].images.iter();
     let any = images.any(|image| !real(image.entry) && trained(image.entry));
     let counts = |entry: usize| !any || trained(entry);
-    let (mut authentic, mut manipulated) = (Vec::new(), Vec::new());
+    // As they are, and delivered.
+    let (mut authentic, mut manipulated) = ([Vec::new(), Vec::new()], Vec::new());
     let repeats = (draws.len() - 1).max(1);
     for (draw, scores) in draws.iter().enumerate() {
         for _ in 0..if draw == 0 { repeats } else { 1 } {
             for image in &scores.images {
                 if real(image.entry) {
-                    authentic.push(image.logit);
+                    authentic[draw.min(1)].push(image.logit);
                 } else if counts(image.entry) {
                     manipulated.push(image.logit);
                 }
@@ -174,7 +175,9 @@ pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) 
         }
     }
     let rates = &recipe.training.false_positive_rates;
-    let mut calibration = calibrate(&authentic, &manipulated, rates, 2 * repeats);
+    let images = authentic[0].len() / repeats;
+    let ways: Vec<Vec<f64>> = authentic.into_iter().filter(|w| !w.is_empty()).collect();
+    let mut calibration = calibrate(&ways, &manipulated, rates, images);
     let cells: Vec<CellScore> = draws[0]
         .cells
         .iter()

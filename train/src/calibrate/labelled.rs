@@ -6,7 +6,10 @@ use burn::tensor::Device;
 use veraray_datasets::Split;
 use veraray_model::{Calibration, Checkpoint, OperatingPoint};
 
-use super::{allowed, calibrate, calibration_set, clopper_pearson_upper, map_threshold, needed};
+use super::{
+    allowed, calibrate, calibration_set, clopper_pearson_upper, map_threshold, needed,
+    operating_points,
+};
 use crate::TrainError;
 use crate::evaluate::{Bench, Selection, Subject, SubjectScore};
 use crate::out_of_distribution::Known;
@@ -66,12 +69,17 @@ pub fn recalibrate(
         ..Selection::default()
     };
     let bench = Bench::open(path, manifest, device, &selection, progress)?;
-    let both = bench.clean_and_delivered(device, progress)?;
-    let copies: Vec<&Vec<SubjectScore>> = match options.images {
-        Images::Clean => vec![&both[0]],
-        Images::Delivered => vec![&both[1]],
-        Images::Both => both.iter().collect(),
+    let draws = bench.recipe.training.calibration_draws.max(1);
+    let all = bench.clean_and_deliveries(draws, device, progress)?;
+    let (clean, delivered) = all.split_at(1);
+    // Each way in which images arrive, all of them of the same weight.
+    let ways: Vec<Vec<&Vec<SubjectScore>>> = match options.images {
+        Images::Clean => vec![clean.iter().collect()],
+        Images::Delivered => vec![delivered.iter().collect()],
+        Images::Both => vec![vec![&clean[0]; draws], delivered.iter().collect()],
     };
+    // What is certified counts every image once, in at most one delivery.
+    let copies: Vec<&Vec<SubjectScore>> = ways.iter().map(|way| way[0]).collect();
     let old = &bench.checkpoint.card.calibration;
     // What is forged for the test alone, by families that were not trained on, would draw every score
     // towards one half; what the manifest lists counts.
@@ -87,6 +95,19 @@ pub fn recalibrate(
             .collect()
     };
     let (reals, fakes) = (logits(false), logits(true));
+    let by_way = |manipulated: bool| -> Vec<Vec<f64>> {
+        let wanted = |position: &usize| {
+            let subject = &bench.subjects[*position];
+            subject.family.is_some() == manipulated && counts(subject)
+        };
+        let positions: Vec<usize> = (0..bench.subjects.len()).filter(wanted).collect();
+        let logits = |way: &Vec<&Vec<SubjectScore>>| {
+            way.iter()
+                .flat_map(|scores| positions.iter().map(|position| scores[*position].logit))
+                .collect()
+        };
+        ways.iter().map(logits).collect()
+    };
     if reals.is_empty() {
         return Err(TrainError::Data(format!(
             "{}: no authentic image to calibrate on",
@@ -103,17 +124,18 @@ pub fn recalibrate(
             Images::Both => "as they are and after delivery",
         }
     )];
-    let flat = |images: &[Vec<f64>]| images.iter().flatten().copied().collect::<Vec<f64>>();
     let mut calibration = if options.keep {
         method.push("Temperature, bias and thresholds are the parent's, as was asked.".into());
         old.clone()
     } else if fakes.is_empty() {
         method
             .push("Temperature and bias are the parent's: there was no manipulated image.".into());
-        thresholds_only(old, &flat(&reals), &options.rates, copies.len())
+        thresholds_only(old, &by_way(false), &options.rates, reals.len())
     } else {
-        let mut fitted = calibrate(&flat(&reals), &flat(&fakes), &options.rates, copies.len());
-        let masked = bench.subjects.iter().zip(&both[0]);
+        let manipulated = by_way(true).concat();
+        let rates = &options.rates;
+        let mut fitted = calibrate(&by_way(false), &manipulated, rates, reals.len());
+        let masked = bench.subjects.iter().zip(&clean[0]);
         let cells: Vec<_> = masked
             .filter(|(subject, _)| counts(subject))
             .filter_map(|(subject, score)| bench.masked(subject, score))
@@ -141,7 +163,7 @@ pub fn recalibrate(
     let images: Vec<ImageScore> = bench
         .subjects
         .iter()
-        .zip(&both[0])
+        .zip(&clean[0])
         .filter(|(subject, _)| subject.family.is_none())
         .map(|(subject, score)| ImageScore {
             entry: subject.entry,
@@ -180,16 +202,14 @@ pub fn recalibrate(
     Ok(checkpoint)
 }
 
-fn thresholds_only(old: &Calibration, logits: &[f64], rates: &[f64], copies: usize) -> Calibration {
+fn thresholds_only(
+    old: &Calibration,
+    ways: &[Vec<f64>],
+    rates: &[f64],
+    images: usize,
+) -> Calibration {
     let mut calibration = old.clone();
-    let mut scores: Vec<f64> = logits.iter().map(|z| old.score(*z)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    calibration.operating_points = rates
-        .into_iter()
-        .map(|rate| super::operating_point(&scores, rate, copies))
-        .collect();
+    calibration.operating_points = operating_points(old, ways, rates, images);
     calibration.abstention_band = super::band(&calibration.operating_points);
     calibration
 }

@@ -22,37 +22,57 @@ pub use site::{SiteOptions, SiteShift, recalibrate_site};
 /// the Clopper–Pearson bound beside it shows. Between the thresholds of the loosest and of the
 /// strictest declared rate the detector abstains.
 ///
-/// `copies` says how often every image is among the logits (as it is, and delivered): copies are
-/// not independent, so the bound counts images.
+/// Every element of `authentic` holds the logits of the same `images` images in one of the ways in which
+/// they arrive (as they are, or delivered), possibly several times each. A threshold keeps to its rate in
+/// each of these ways: were they pooled, images that all arrive in the worse one would alarm at more than
+/// the rate. Repeated images are not independent, so the bound counts images.
 #[must_use]
 pub fn calibrate(
-    authentic: &[f64],
+    authentic: &[Vec<f64>],
     manipulated: &[f64],
     rates: &[f64],
-    copies: usize,
+    images: usize,
 ) -> Calibration {
-    let copies = copies.max(1);
     let mut calibration = Calibration::identity();
-    if authentic.is_empty() || manipulated.is_empty() {
+    let together = authentic.concat();
+    if together.is_empty() || manipulated.is_empty() {
         return calibration;
     }
-    let [slope, offset] = platt(authentic, manipulated);
+    let [slope, offset] = platt(&together, manipulated);
     calibration.temperature = 1.0 / slope;
     calibration.bias = -offset / slope;
-    let mut scores: Vec<f64> = authentic.iter().map(|z| calibration.score(*z)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    calibration.operating_points = rates
-        .into_iter()
-        .map(|rate| operating_point(&scores, rate, copies))
-        .collect();
+    calibration.operating_points = operating_points(&calibration, authentic, rates, images);
     calibration.abstention_band = band(&calibration.operating_points);
     calibration
 }
 
+/// The thresholds of the declared rates, the strictest first.
+fn operating_points(
+    calibration: &Calibration,
+    authentic: &[Vec<f64>],
+    rates: &[f64],
+    images: usize,
+) -> Vec<OperatingPoint> {
+    let ways: Vec<Vec<f64>> = authentic
+        .iter()
+        .map(|logits| {
+            let mut scores: Vec<f64> = logits.iter().map(|z| calibration.score(*z)).collect();
+            scores.sort_by(|a, b| b.total_cmp(a));
+            scores
+        })
+        .collect();
+    let mut rates = rates.to_vec();
+    rates.sort_by(f64::total_cmp);
+    let strictest = |rate: f64| {
+        ways.iter()
+            .map(|scores| operating_point(scores, rate, images))
+            .max_by(|a, b| a.threshold.total_cmp(&b.threshold))
+    };
+    rates.into_iter().filter_map(strictest).collect()
+}
+
 /// The threshold that lets a rate of authentic images pass; `scores` descend.
-fn operating_point(scores: &[f64], rate: f64, copies: usize) -> OperatingPoint {
+fn operating_point(scores: &[f64], rate: f64, images: usize) -> OperatingPoint {
     let allowed = (rate * scores.len() as f64).floor() as usize;
     // Just above the highest score that must stay below.
     let threshold = scores
@@ -62,8 +82,8 @@ fn operating_point(scores: &[f64], rate: f64, copies: usize) -> OperatingPoint {
     OperatingPoint {
         false_positive_rate: rate,
         threshold,
-        upper_bound: clopper_pearson_upper(alarms / copies, scores.len() / copies),
-        authentic_images: scores.len() / copies,
+        upper_bound: clopper_pearson_upper(alarms * images / scores.len().max(1), images),
+        authentic_images: images,
     }
 }
 
@@ -106,7 +126,8 @@ mod tests {
     fn thresholds_keep_to_their_rates() {
         let authentic: Vec<f64> = (0..500).map(|i| f64::from(i) / 100.0 - 4.0).collect();
         let manipulated: Vec<f64> = (0..500).map(|i| f64::from(i) / 100.0 - 1.0).collect();
-        let calibration = calibrate(&authentic, &manipulated, &[0.05, 0.01], 1);
+        let ways = [authentic.clone()];
+        let calibration = calibrate(&ways, &manipulated, &[0.05, 0.01], 500);
         let rates: Vec<f64> = calibration
             .operating_points
             .iter()
@@ -120,15 +141,37 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_keep_to_their_rates_in_every_way_that_images_arrive() {
+        let clean: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0 - 4.0).collect();
+        let delivered: Vec<f64> = (0..300).map(|i| f64::from(i) / 100.0 - 3.0).collect();
+        let manipulated: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
+        for ways in [
+            [clean.clone(), delivered.clone()],
+            [delivered.clone(), clean.clone()],
+        ] {
+            let calibration = calibrate(&ways, &manipulated, &[0.05], 100);
+            let point = &calibration.operating_points[0];
+            let flagged = |logits: &[f64]| {
+                let scores: Vec<f64> = logits.iter().map(|z| calibration.score(*z)).collect();
+                crate::metrics::rate_above(&scores, point.threshold)
+            };
+            assert_eq!((flagged(&clean), flagged(&delivered)), (0.0, 0.05));
+            assert_eq!(point.authentic_images, 100);
+            assert_eq!(point.upper_bound, clopper_pearson_upper(5, 100));
+        }
+    }
+
+    #[test]
     fn overconfident_logits_are_cooled_and_reversed_ones_are_not_turned() {
         // Logits ten times what the error rate warrants.
         let authentic: Vec<f64> = (0..100)
             .map(|i| if i % 5 == 0 { 20.0 } else { -20.0 })
             .collect();
         let manipulated: Vec<f64> = authentic.iter().map(|z| -z).collect();
-        let calibration = calibrate(&authentic, &manipulated, &[0.01], 1);
+        let ways = [authentic.clone()];
+        let calibration = calibrate(&ways, &manipulated, &[0.01], 100);
         assert!((calibration.score(20.0) - 0.8).abs() < 0.05);
-        let reversed = calibrate(&manipulated, &authentic, &[0.01], 1);
+        let reversed = calibrate(&[manipulated], &authentic, &[0.01], 100);
         assert!(reversed.temperature > 0.0);
     }
 }

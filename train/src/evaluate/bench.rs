@@ -342,21 +342,32 @@ impl Bench {
         device: &Device,
         progress: &Progress,
     ) -> Result<[Vec<SubjectScore>; 2], TrainError> {
+        let mut all = self.clean_and_deliveries(1, device, progress)?.into_iter();
+        // There are as many as were asked for.
+        Ok([(); 2].map(|()| all.next().unwrap_or_default()))
+    }
+
+    /// Scores of all subjects, as they are, then after several deliveries.
+    pub fn clean_and_deliveries(
+        &self,
+        draws: usize,
+        device: &Device,
+        progress: &Progress,
+    ) -> Result<Vec<Vec<SubjectScore>>, TrainError> {
         let bar = progress.bar("scoring");
         let tiles: usize = self.subjects.iter().map(|s| s.samples.len()).sum();
-        bar.set_length(2 * tiles as u64);
-        let clean = self.score(None, device, &bar)?;
+        bar.set_length(((draws + 1) * tiles) as u64);
+        let mut all = vec![self.score(None, device, &bar)?];
         let delivery = sent(&self.recipe.delivery);
-        let delivered = self.score(
-            Some(&Treatment {
-                seed: self.recipe.training.seed ^ TEST,
+        for draw in 0..draws as u64 {
+            let treatment = Treatment {
+                seed: (self.recipe.training.seed ^ TEST).wrapping_add(draw),
                 apply: &|plane, _, rng| delivery.apply(plane, rng),
-            }),
-            device,
-            &bar,
-        )?;
+            };
+            all.push(self.score(Some(&treatment), device, &bar)?);
+        }
         bar.finish_and_clear();
-        Ok([clean, delivered])
+        Ok(all)
     }
 
     /// Scores of the subjects that `keep` takes, by class: authentic, manipulated.
