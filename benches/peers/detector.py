@@ -13,6 +13,9 @@ from safetensors import safe_open
 from torch import nn
 
 BLOCK = 8
+# Knots of the noise level function, and the cells that the tile's mean weighs as much as at each.
+KNOTS = 17
+PRIOR = 2.0
 # Horizontal, vertical and diagonal differences and the second-order residual.
 RESIDUALS = [
     [[0, 0, 0], [0, -1, 1], [0, 0, 0]],
@@ -49,6 +52,9 @@ class Detector(nn.Module):
                 )
             )
         self.local = self.conv("frequency.local", 1)
+        self.levels = None
+        if "frequency.levels.conv.weight" in weights:
+            self.levels = self.conv("frequency.levels", 1)
         self.fuse = self.conv("fuse", 1)
         self.statistics = self.linear("frequency.global")
         self.logit = self.linear("logit")
@@ -65,6 +71,7 @@ class Detector(nn.Module):
             self.register_buffer("normal", torch.stack([gain, beta - mean * gain]))
         self.register_buffer("residuals", torch.tensor(RESIDUALS)[:, None])
         self.register_buffer("dct", dct_kernels())
+        self.register_buffer("knots", torch.arange(KNOTS, dtype=torch.float32))
         del self.weights
 
     def conv(self, name, stride):
@@ -93,6 +100,16 @@ class Detector(nn.Module):
         coefficients = F.conv2d(pixels, self.dct, stride=BLOCK)
         return 0.5 * (torch.log(coefficients.abs() + 2e-3) + 4.0)
 
+    def excess(self, places, pixels):
+        """What places exceed the tile's noise level function by, a function linear between 17 knots."""
+        batch, coefficients, rows, columns = places.shape
+        brightness = F.avg_pool2d(pixels, 2 * BLOCK).reshape(batch, -1, 1).clamp(0.0, 1.0)
+        weights = F.relu(1.0 - (brightness * (KNOTS - 1) - self.knots).abs())
+        values = places.flatten(2)
+        sums = values @ weights + PRIOR * values.mean(2, keepdim=True)
+        usual = (sums / (weights.sum(1, keepdim=True) + PRIOR)) @ weights.transpose(1, 2)
+        return (4.0 * (values - usual)).reshape(batch, coefficients, rows, columns)
+
     def forward(self, pixels):
         """`[batch, 1, height, width]` in [0, 1] → logits `[batch]`, map `[batch, rows, columns]`."""
         residuals = (F.conv2d(pixels, self.residuals, padding=1) * 30.0).clamp(-1.0, 1.0)
@@ -107,8 +124,11 @@ class Detector(nn.Module):
         mean = blocks.mean(2)
         spread = torch.sqrt(blocks.var(2, correction=0) + 1e-6)
         statistics = torch.cat([mean, spread], 1)
-        local = F.relu(self.local(F.avg_pool2d(aligned, 2)))
-        fused = self.fuse(torch.cat([x, local], 1))
+        places = F.avg_pool2d(aligned, 2)
+        local = [F.relu(self.local(places))]
+        if self.levels is not None:
+            local.append(F.relu(self.levels(self.excess(places, pixels))))
+        fused = self.fuse(torch.cat([x, *local], 1))
         if self.context is None:
             tile = F.relu(self.statistics(statistics))
         else:
