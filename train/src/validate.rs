@@ -176,8 +176,7 @@ pub(crate) fn calibration(draws: &[Scores], dataset: &Dataset, recipe: &Recipe) 
     }
     let rates = &recipe.training.false_positive_rates;
     let images = authentic[0].len() / repeats;
-    let ways: Vec<Vec<f64>> = authentic.into_iter().filter(|w| !w.is_empty()).collect();
-    let mut calibration = calibrate(&ways, &manipulated, rates, images);
+    let mut calibration = calibrate(&authentic, &manipulated, rates, images);
     let cells: Vec<CellScore> = draws[0]
         .cells
         .iter()

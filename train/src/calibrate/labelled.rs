@@ -69,7 +69,12 @@ pub fn recalibrate(
         ..Selection::default()
     };
     let bench = Bench::open(path, manifest, device, &selection, progress)?;
-    let draws = bench.recipe.training.calibration_draws.max(1);
+    let draws = match options.images {
+        Images::Clean => 0,
+        // No threshold rests on them.
+        _ if options.keep => 1,
+        Images::Delivered | Images::Both => bench.recipe.training.calibration_draws.max(1),
+    };
     let all = bench.clean_and_deliveries(draws, device, progress)?;
     let (clean, delivered) = all.split_at(1);
     // Each way in which images arrive, all of them of the same weight.
@@ -88,19 +93,21 @@ pub fn recalibrate(
         Some(family) => !subject.forged || trained.contains(family),
         None => true,
     };
-    let logits = |manipulated: bool| -> Vec<Vec<f64>> {
+    let positions = |manipulated: bool| -> Vec<usize> {
         let of = bench.subjects.iter().enumerate();
         of.filter(|(_, subject)| subject.family.is_some() == manipulated && counts(subject))
-            .map(|(position, _)| copies.iter().map(|scores| scores[position].logit).collect())
+            .map(|(position, _)| position)
+            .collect()
+    };
+    let logits = |manipulated: bool| -> Vec<Vec<f64>> {
+        positions(manipulated)
+            .into_iter()
+            .map(|position| copies.iter().map(|scores| scores[position].logit).collect())
             .collect()
     };
     let (reals, fakes) = (logits(false), logits(true));
     let by_way = |manipulated: bool| -> Vec<Vec<f64>> {
-        let wanted = |position: &usize| {
-            let subject = &bench.subjects[*position];
-            subject.family.is_some() == manipulated && counts(subject)
-        };
-        let positions: Vec<usize> = (0..bench.subjects.len()).filter(wanted).collect();
+        let positions = positions(manipulated);
         let logits = |way: &Vec<&Vec<SubjectScore>>| {
             way.iter()
                 .flat_map(|scores| positions.iter().map(|position| scores[*position].logit))
